@@ -1,0 +1,262 @@
+/**
+ * Entries: the rows of the outbox, the journal of a run. An entry is written once and never changed.
+ *
+ * The order of a run's entries is the truth: what was intended before what, and which outcome the body saw first.
+ * {@link RunState.fold} turns them into the state of the run. Values are JSON text and stay text here: only the tool
+ * that owns a value can decode it.
+ */
+import { Schema } from "effect"
+
+/** How a tool's act relates to the world; `compensation` takes another one back. */
+export const Act = Schema.Literals(["reversible", "irreversible", "query", "transaction", "compensation"])
+export type Act = typeof Act.Type
+
+/** The class of a failure, as `Failure.FailureClass` names it. */
+export const Class = Schema.Literals(["transient", "rateLimited", "inDoubt", "model", "blocked", "permanent"])
+export type Class = typeof Class.Type
+
+/** Why a run waits for a person or for a deploy. */
+export const StuckReason = Schema.Literals([
+  "in_doubt",
+  "compensation_failed",
+  "defect",
+  "diverged",
+  "blocked",
+  "no_handler",
+  "undecodable",
+  "poison",
+  "over_budget"
+])
+export type StuckReason = typeof StuckReason.Type
+
+/** How it is known that a call happened. */
+export const How = Schema.Literals(["executed", "lookup", "person"])
+export type How = typeof How.Type
+
+/** How a doubt was settled. `sameKey` and `idempotent`: by sending again. */
+export const Settling = Schema.Literals(["sameKey", "idempotent", "lookup", "person"])
+export type Settling = typeof Settling.Type
+
+/** Where a claim found its run: just started, let go, called by its inbox, left by a dead worker, or lost track of. */
+export const ClaimedFrom = Schema.Literals(["start", "queue", "inbox", "dead", "own"])
+export type ClaimedFrom = typeof ClaimedFrom.Type
+
+const value = Schema.optionalKey(Schema.String)
+const stamp = Schema.Finite
+
+/** A worker took the run; every claim raises the epoch. */
+export const Claimed = Schema.TaggedStruct("claimed", { worker: Schema.String, from: ClaimedFrom })
+
+/** A call is about to be made for the first time. Acts are executed only once this is committed. */
+export const Intended = Schema.TaggedStruct("intended", {
+  path: Schema.String,
+  tool: Schema.String,
+  toolVersion: Schema.Int,
+  act: Act,
+  key: Schema.String,
+  /** Of the canonical JSON of the parameters asked for. */
+  digest: Schema.String,
+  /** The parameters. A compensation has none: they are those of its call. */
+  value
+})
+
+/** A further attempt of a call is about to be made. */
+export const Attempted = Schema.TaggedStruct("attempted", { path: Schema.String, attempt: Schema.Int })
+
+/** An attempt ended without an outcome for the body: it is tried again, settled, or waits for a person. */
+export const AttemptFailed = Schema.TaggedStruct("attempt_failed", {
+  path: Schema.String,
+  attempt: Schema.Int,
+  class: Class,
+  /** The declared failure; absent where there was none (a time-out, a doubt after a crash). */
+  value,
+  why: Schema.optionalKey(Schema.String),
+  /** Milliseconds since the epoch by the database's clock, before which no further attempt is made. */
+  retryAt: Schema.optionalKey(Schema.Finite),
+  stamp
+})
+
+/** A doubt about a call was settled: it did not happen (`false`), or it may be sent again whether it did or not. */
+export const Settled = Schema.TaggedStruct("settled", {
+  path: Schema.String,
+  how: Settling,
+  happened: Schema.Literals([false, "either"]),
+  by: Schema.optionalKey(Schema.String),
+  why: Schema.optionalKey(Schema.String)
+})
+
+/** A call happened. Without `value` its result could not be kept, and the run is stuck on it. */
+export const Succeeded = Schema.TaggedStruct("succeeded", {
+  path: Schema.String,
+  how: How,
+  value,
+  by: Schema.optionalKey(Schema.String),
+  why: Schema.optionalKey(Schema.String),
+  stamp
+})
+
+/** A call certainly did not happen and is not tried again. Without `value` no failure was declared for it. */
+export const Failed = Schema.TaggedStruct("failed", {
+  path: Schema.String,
+  class: Class,
+  value,
+  why: Schema.optionalKey(Schema.String),
+  stamp
+})
+
+/** A value that the body cannot make twice. */
+export const Recorded = Schema.TaggedStruct("recorded", { path: Schema.String, value: Schema.String, stamp })
+
+/** Why a run goes back. */
+export const RollbackCause = Schema.Literals(["failed", "cancelled"])
+export type RollbackCause = typeof RollbackCause.Type
+
+/** From here on the run only takes back. */
+export const RollbackBegan = Schema.TaggedStruct("rollback_began", {
+  cause: RollbackCause,
+  /** The body's failure. */
+  value,
+  by: Schema.optionalKey(Schema.String),
+  why: Schema.optionalKey(Schema.String)
+})
+
+/** The run waits for a person or a deploy. */
+export const Stuck = Schema.TaggedStruct("stuck", {
+  reason: StuckReason,
+  path: Schema.optionalKey(Schema.String),
+  why: Schema.String
+})
+
+/** Somebody outside spoke: moved here from the inbox. */
+export const Told = Schema.TaggedStruct("told", {
+  message: Schema.Literals(["cancel", "resume", "resolve"]),
+  id: Schema.String,
+  by: Schema.String,
+  why: Schema.optionalKey(Schema.String),
+  path: Schema.optionalKey(Schema.String),
+  /** For `resolve`: whether the call happened, with its result as `value` where there is one. */
+  happened: Schema.optionalKey(Schema.Boolean),
+  value
+})
+
+/** The end. `value` is the success of a completed run, or the failure of one that was rolled back. */
+export const Ended = Schema.TaggedStruct("ended", {
+  state: Schema.Literals(["completed", "rolled_back", "partly_rolled_back"]),
+  value
+})
+
+/** What can stand in the outbox. */
+export const Entry = Schema.Union([
+  Claimed,
+  Intended,
+  Attempted,
+  AttemptFailed,
+  Settled,
+  Succeeded,
+  Failed,
+  Recorded,
+  RollbackBegan,
+  Stuck,
+  Told,
+  Ended
+])
+export type Entry = typeof Entry.Type
+export type Kind = Entry["_tag"]
+
+export type Claimed = typeof Claimed.Type
+export type Intended = typeof Intended.Type
+export type AttemptFailed = typeof AttemptFailed.Type
+export type Succeeded = typeof Succeeded.Type
+export type Failed = typeof Failed.Type
+export type Recorded = typeof Recorded.Type
+export type RollbackBegan = typeof RollbackBegan.Type
+export type Stuck = typeof Stuck.Type
+export type Told = typeof Told.Type
+export type Ended = typeof Ended.Type
+
+/** An entry with its place in the record. `at` is the database's time in milliseconds since the epoch. */
+export interface Stored {
+  readonly seq: number
+  readonly epoch: number
+  readonly at: number
+  readonly entry: Entry
+}
+
+/** An entry as a flat row. `value` and `detail` are JSON text. */
+export interface Row {
+  readonly kind: string
+  readonly format: number
+  readonly path: string | null
+  readonly tool: string | null
+  readonly toolVersion: number | null
+  readonly act: string | null
+  readonly key: string | null
+  readonly digest: string | null
+  readonly attempt: number | null
+  readonly class: string | null
+  readonly stamp: number | null
+  readonly value: string | null
+  readonly detail: string | null
+}
+
+/** The version of the schemas above; a row of a newer one is refused, not guessed at. */
+export const format = 1
+
+const columns = new Set([
+  "_tag", "path", "tool", "toolVersion", "act", "key", "digest", "attempt", "class", "stamp", "value"
+])
+
+/** The row of an entry: what has a column goes there, the rest into `detail`. */
+export const toRow = (entry: Entry): Row => {
+  const fields: Partial<Row> = entry as never
+  let detail: Record<string, unknown> | undefined
+  for (const name in entry) {
+    const field = entry[name as keyof Entry] as unknown
+    if (!columns.has(name) && field !== undefined) (detail ??= {})[name] = field
+  }
+  return {
+    kind: entry._tag,
+    format,
+    path: fields.path ?? null,
+    tool: fields.tool ?? null,
+    toolVersion: fields.toolVersion ?? null,
+    act: fields.act ?? null,
+    key: fields.key ?? null,
+    digest: fields.digest ?? null,
+    attempt: fields.attempt ?? null,
+    class: fields.class ?? null,
+    stamp: fields.stamp ?? null,
+    value: fields.value ?? null,
+    detail: detail === undefined ? null : JSON.stringify(detail)
+  }
+}
+
+/** A row that this version cannot read. The run it belongs to is left alone. */
+export class UnreadableEntry extends Schema.TaggedError<UnreadableEntry>()("UnreadableEntry", {
+  kind: Schema.String,
+  format: Schema.Int,
+  why: Schema.String
+}) {
+  override get message() {
+    return `An entry of kind "${this.kind}", format ${this.format}, cannot be read: ${this.why}. ` +
+      "The run was left as it is. Use a version of makegood that knows this format."
+  }
+}
+
+const decode = Schema.decodeUnknownSync(Entry)
+
+/** The entry of a row. Throws {@link UnreadableEntry}. */
+export const fromRowUnsafe = (row: Row): Entry => {
+  const { kind, format: rowFormat, detail, ...fields } = row
+  const encoded: Record<string, unknown> = { _tag: kind }
+  for (const name in fields) {
+    const field = fields[name as keyof typeof fields]
+    if (field !== null) encoded[name] = field
+  }
+  try {
+    if (rowFormat !== format) throw new Error(`this version knows format ${format}`)
+    return decode(detail === null ? encoded : Object.assign(encoded, JSON.parse(detail)))
+  } catch (cause) {
+    throw new UnreadableEntry({ kind, format: rowFormat, why: cause instanceof Error ? cause.message : String(cause) })
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Paths: what a step of a run is called, for life.
+ *
+ * A path is made of segments joined by `/`, outermost scope first. This table is the whole grammar; nothing else reads
+ * or writes these characters.
+ *
+ * | written | it means |
+ * |---|---|
+ * | `HoldSeat` | the first step of that name in its scope |
+ * | `HoldSeat~2` | the second one |
+ * | `hotel/ReserveHotel` | a step in the branch `hotel` |
+ * | `legs/0/HoldSeat` | a step in the first branch of the group `legs` |
+ * | `HoldSeat!compensate` | the taking-back of the call `HoldSeat` |
+ *
+ * Names match `[A-Za-z][A-Za-z0-9_-]*`; only the branches of a list are numbers.
+ */
+
+/** What a step, scope, tool or saga may be called. */
+export const namePattern = /^[A-Za-z][A-Za-z0-9_-]*$/
+
+/** Whether `name` may name a tool, a saga or a step: a letter, then letters, digits, `_` and `-`; 100 at most. */
+export const isName = (name: string): boolean => name.length <= 100 && namePattern.test(name)
+
+/** The path of the body itself: the outermost scope. */
+export const root = ""
+
+/** The path of the `nth` step called `name` in `scope`; counting starts at 1. */
+export const step = (scope: string, name: string, nth: number): string =>
+  branch(scope, nth === 1 ? name : `${name}~${nth}`)
+
+/** The path of the scope `segment` inside `scope`. */
+export const branch = (scope: string, segment: string | number): string =>
+  scope === root ? String(segment) : `${scope}/${segment}`
+
+/** The scope that the step at `path` was asked in. */
+export const scopeOf = (path: string): string => {
+  const end = path.lastIndexOf("/")
+  return end === -1 ? root : path.slice(0, end)
+}
+
+const compensating = "!compensate"
+
+/** The path of the taking-back of the call at `path`. */
+export const compensationOf = (path: string): string => path + compensating
+
+/** The path of the call that the compensation at `path` takes back, or `undefined` where `path` is no compensation. */
+export const compensatedBy = (path: string): string | undefined =>
+  path.endsWith(compensating) ? path.slice(0, -compensating.length) : undefined

@@ -1,0 +1,251 @@
+/**
+ * The state of a run: a pure fold over its entries (G5, G16).
+ *
+ * Everything a worker needs to go on with a run, and everything a person is shown of one, comes from here; nothing is
+ * kept beside the record. Folding the same entries gives the same state.
+ */
+import type * as Entry from "./Entry.ts"
+import * as Path from "./Path.ts"
+
+/** An attempt that ended without an outcome. */
+export interface Attempt {
+  readonly attempt: number
+  readonly class: Entry.Class
+  readonly value: string | undefined
+  readonly why: string | undefined
+  readonly stamp: number
+  readonly retryAt: number | undefined
+}
+
+/** How a call ended. */
+export type Outcome =
+  | { readonly _tag: "succeeded"; readonly seq: number; readonly stamp: number; readonly entry: Entry.Succeeded }
+  | { readonly _tag: "failed"; readonly seq: number; readonly stamp: number; readonly entry: Entry.Failed }
+
+/** What is recorded of one call. */
+export interface Call {
+  readonly _tag: "call"
+  readonly path: string
+  readonly intent: Entry.Intended
+  readonly seq: number
+  /** When it was first intended, by the database's clock. */
+  readonly intendedAt: number
+  /** How many attempts were begun. */
+  readonly attempt: number
+  readonly attempts: ReadonlyArray<Attempt>
+  /** `attempt`: one was begun and nothing is known of its end. `doubt`: it ended and may have happened. */
+  readonly open: "attempt" | "doubt" | undefined
+  /** The last settling, if it said that the call did not happen. */
+  readonly didNotHappen: boolean
+  readonly outcome: Outcome | undefined
+  readonly compensation: Call | undefined
+}
+
+/** A recorded value. */
+export interface Value {
+  readonly _tag: "value"
+  readonly path: string
+  readonly seq: number
+  readonly stamp: number
+  readonly value: string
+}
+
+export type Step = Call | Value
+
+/** The words for where a call stands. */
+export type CallState =
+  | "intended"
+  | "succeeded"
+  | "failed"
+  | "in_doubt"
+  | "compensating"
+  | "compensated"
+  | "compensation_failed"
+
+export interface RunState {
+  /** The last entry's; -1 before the first. */
+  readonly seq: number
+  readonly epoch: number
+  /** By path, in the order in which they were asked. Compensations stand on their calls. */
+  readonly steps: ReadonlyMap<string, Step>
+  /** The paths of each scope's steps, in the order in which they were asked. */
+  readonly scopes: ReadonlyMap<string, ReadonlyArray<string>>
+  /** The paths whose outcomes the body has seen, in that order. */
+  readonly delivered: ReadonlyArray<string>
+  /** The highest stamp of an outcome; the body's clock never goes below it. */
+  readonly stamp: number
+  /** How often the run was taken from a dead worker since its last sign of progress. */
+  readonly deaths: number
+  readonly rollback: Entry.RollbackBegan | undefined
+  readonly stuck: Entry.Stuck | undefined
+  readonly cancel: Entry.Told | undefined
+  readonly ended: Entry.Ended | undefined
+  /** The ids of the messages that were moved here from the inbox. */
+  readonly told: ReadonlySet<string>
+}
+
+type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+interface MutableCall extends Mutable<Omit<Call, "attempts" | "compensation">> {
+  attempts: Array<Attempt>
+  compensation: MutableCall | undefined
+}
+
+/** A run state that grows entry by entry, for the worker that writes them. */
+export interface Growing extends RunState {
+  /** Adds one entry, in order. */
+  readonly add: (stored: Entry.Stored) => void
+}
+
+/** The state before the first entry, ready to grow. */
+export const make = (): Growing => {
+  const steps = new Map<string, Value | MutableCall>()
+  const scopes = new Map<string, Array<string>>()
+  const delivered: Array<string> = []
+  const told = new Set<string>()
+
+  const asked = (path: string, step: Value | MutableCall) => {
+    steps.set(path, step)
+    const scope = Path.scopeOf(path)
+    const paths = scopes.get(scope)
+    if (paths === undefined) scopes.set(scope, [path])
+    else paths.push(path)
+  }
+
+  const callAt = (path: string): MutableCall => {
+    const compensated = Path.compensatedBy(path)
+    const step = steps.get(compensated ?? path)
+    const call = step?._tag === "call" ? (compensated === undefined ? step : step.compensation) : undefined
+    if (call === undefined) throw new Error(`The record speaks of the call ${path} before its intent`)
+    return call
+  }
+
+  const intended = (entry: Entry.Intended, stored: Entry.Stored) => {
+    const call: MutableCall = {
+      _tag: "call",
+      path: entry.path,
+      intent: entry,
+      seq: stored.seq,
+      intendedAt: stored.at,
+      attempt: 1,
+      attempts: [],
+      open: "attempt",
+      didNotHappen: false,
+      outcome: undefined,
+      compensation: undefined
+    }
+    const compensated = Path.compensatedBy(entry.path)
+    if (compensated === undefined) asked(entry.path, call)
+    else callAt(compensated).compensation = call
+  }
+
+  const ended = (path: string, outcome: Outcome) => {
+    const call = callAt(path)
+    call.outcome = outcome
+    call.open = undefined
+    if (Path.compensatedBy(path) === undefined) delivered.push(path)
+    progress(outcome.stamp)
+  }
+
+  const progress = (stamp: number) => {
+    state.deaths = 0
+    if (stamp > state.stamp) state.stamp = stamp
+  }
+
+  const add = (stored: Entry.Stored) => {
+    const { entry, seq } = stored
+    state.seq = seq
+    state.epoch = stored.epoch
+    switch (entry._tag) {
+      case "claimed":
+        if (entry.from === "dead") state.deaths++
+        return
+      case "intended":
+        return intended(entry, stored)
+      case "attempted": {
+        const call = callAt(entry.path)
+        call.attempt = entry.attempt
+        call.open = "attempt"
+        return
+      }
+      case "attempt_failed": {
+        const call = callAt(entry.path)
+        call.attempts.push({
+          attempt: entry.attempt,
+          class: entry.class,
+          value: entry.value,
+          why: entry.why,
+          stamp: entry.stamp,
+          retryAt: entry.retryAt
+        })
+        call.open = entry.class === "inDoubt" ? "doubt" : undefined
+        return progress(entry.stamp)
+      }
+      case "settled": {
+        const call = callAt(entry.path)
+        call.open = undefined
+        call.didNotHappen = entry.happened === false
+        return
+      }
+      case "succeeded":
+        return ended(entry.path, { _tag: "succeeded", seq, stamp: entry.stamp, entry })
+      case "failed":
+        return ended(entry.path, { _tag: "failed", seq, stamp: entry.stamp, entry })
+      case "recorded":
+        asked(entry.path, { _tag: "value", path: entry.path, seq, stamp: entry.stamp, value: entry.value })
+        delivered.push(entry.path)
+        return progress(entry.stamp)
+      case "rollback_began":
+        state.rollback = entry
+        state.deaths = 0
+        return
+      case "stuck":
+        state.stuck = entry
+        state.deaths = 0
+        return
+      case "told":
+        told.add(entry.id)
+        state.stuck = undefined
+        state.deaths = 0
+        if (entry.message === "cancel") state.cancel ??= entry
+        return
+      case "ended":
+        state.ended = entry
+        return
+    }
+  }
+
+  const state: Mutable<Growing> = {
+    seq: -1,
+    epoch: 0,
+    steps,
+    scopes,
+    delivered,
+    stamp: 0,
+    deaths: 0,
+    rollback: undefined,
+    stuck: undefined,
+    cancel: undefined,
+    ended: undefined,
+    told,
+    add
+  }
+  return state
+}
+
+/** The state after `entries`, which are all of a run's, in order. */
+export const fold = (entries: Iterable<Entry.Stored>): RunState => {
+  const state = make()
+  for (const stored of entries) state.add(stored)
+  return state
+}
+
+/** Where a call stands. While a worker holds the run, an open attempt may still be in course. */
+export const callState = (call: Call): CallState => {
+  const { compensation, outcome } = call
+  if (compensation !== undefined) {
+    if (compensation.outcome === undefined) return "compensating"
+    return compensation.outcome._tag === "succeeded" ? "compensated" : "compensation_failed"
+  }
+  if (outcome !== undefined) return outcome._tag
+  return call.open === "doubt" ? "in_doubt" : "intended"
+}
