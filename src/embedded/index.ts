@@ -1,0 +1,2 @@
+/** A real Postgres from npm, for machines without one. */
+export * as Embedded from "./Embedded.ts"
