@@ -10,9 +10,10 @@
  * - Sending the same append, start or message again changes nothing and gives the same answer.
  * - Ends are final (G11).
  */
-import { Context } from "effect"
+import { Context, Layer } from "effect"
 import type { Effect, Option, Scope } from "effect"
 import type * as Entry from "./Entry.ts"
+import * as memory from "./internal/memory.ts"
 import type { OutboxError } from "./OutboxError.ts"
 
 export * from "./OutboxError.ts"
@@ -220,4 +221,5 @@ export class Transactions extends Context.Service<Transactions, {
   ) => Effect.Effect<{ readonly appended: Appended; readonly result: A }, E | OutboxError, R>
 }>()("makegood/Outbox/Transactions") {}
 
-export { layerMemory } from "./internal/memory.ts"
+/** An outbox in this process' memory, for tests: what it holds is lost with the process. */
+export const layerMemory: Layer.Layer<Outbox> = Layer.effect(Outbox, memory.make)

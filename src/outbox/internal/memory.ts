@@ -1,0 +1,336 @@
+/**
+ * The outbox in this process' memory, for tests: the record is lost with the process.
+ *
+ * Its database's clock is the `Clock` that was there when the layer was built, so that a `TestClock` drives leases and
+ * wake times. Each operation is one step that nothing else can come between, and what it refuses it refuses before it
+ * changes anything. Entries are kept as the rows a database would keep (G4, G11).
+ */
+import { Clock, Effect, Option } from "effect"
+import * as Entry from "../Entry.ts"
+import type { Append, Change, Claim, Hint, Message, NewRun, Outbox, Run, State } from "../Outbox.ts"
+import { OutboxError, Refused } from "../OutboxError.ts"
+
+type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+
+interface Row {
+  readonly epoch: number
+  /** Absent on claims. */
+  readonly appendId: number | undefined
+  readonly at: number
+  readonly row: Entry.Row
+}
+
+interface Kept {
+  readonly run: Mutable<Run>
+  /** By `seq`. */
+  readonly rows: Array<Row>
+  /** By message id, oldest first. */
+  readonly inbox: Map<string, Entry.Row>
+}
+
+interface Worker {
+  leaseUntil: number
+  dead: boolean
+}
+
+const ends: ReadonlySet<State> = new Set<State>(["completed", "rolled_back", "partly_rolled_back"])
+
+/** Makes an empty outbox. */
+export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
+  const clock = yield* Clock.Clock
+  const runs = new Map<string, Kept>()
+  const latest = new Map<string, Kept>()
+  const workers = new Map<string, Worker>()
+  const listeners = new Set<(hint: Hint) => void>()
+  const hints: Array<Hint> = []
+  let delivering = false
+
+  // Hints go out once the operation is done; those that a listener causes wait for the one being delivered.
+  const deliver = () => {
+    if (delivering) return
+    delivering = true
+    try {
+      for (let hint = hints.shift(); hint !== undefined; hint = hints.shift()) {
+        for (const listener of listeners) listener(hint)
+      }
+    } finally {
+      delivering = false
+    }
+  }
+
+  const operation = <A>(step: (now: number) => A): Effect.Effect<A, OutboxError> =>
+    Effect.suspend(() => {
+      try {
+        return Effect.succeed(step(clock.currentTimeMillisUnsafe()))
+      } catch (error) {
+        if (error instanceof OutboxError) return Effect.fail(error)
+        throw error
+      } finally {
+        deliver()
+      }
+    })
+
+  const isLive = (worker: string, now: number): boolean => {
+    const known = workers.get(worker)
+    return known !== undefined && !known.dead && now < known.leaseUntil
+  }
+
+  const write = (kept: Kept, entries: ReadonlyArray<Entry.Row>, appendId: number | undefined, now: number) => {
+    for (const row of entries) kept.rows.push({ epoch: kept.run.epoch, appendId, at: now, row })
+  }
+
+  const take = (kept: Kept, worker: string, from: Entry.ClaimedFrom, now: number): Claim => {
+    const { run } = kept
+    run.epoch++
+    run.owner = worker
+    run.state = "running"
+    run.stuckReason = undefined
+    run.wakeAt = undefined
+    run.changedAt = now
+    write(kept, [Entry.toRow({ _tag: "claimed", worker, from })], undefined, now)
+    return { run: copy(run), epoch: run.epoch, seq: kept.rows.length, at: now }
+  }
+
+  const letGo = (run: Mutable<Run>, now: number) => {
+    run.owner = undefined
+    run.changedAt = now
+    hints.push({ _tag: "ready" })
+  }
+
+  const start = (run: NewRun, now: number) => {
+    const { worker, ...rest } = run
+    const found = runs.get(run.runId)
+    if (found !== undefined) return { _tag: "exists", run: copy(found.run) } as const
+    refuseUnlessText(run.runId, run.saga, run.key, run.payloadDigest, ...Object.entries(run.attributes).flat())
+    refuseUnlessJson(run.payload)
+    const kept: Kept = {
+      run: {
+        ...rest,
+        attributes: { ...run.attributes },
+        state: "pending",
+        phase: "forward",
+        stuckReason: undefined,
+        epoch: 0,
+        owner: undefined,
+        createdAt: now,
+        changedAt: now,
+        wakeAt: undefined,
+        result: undefined
+      },
+      rows: [],
+      inbox: new Map()
+    }
+    const name = nameOf(run.saga, run.key)
+    if ((latest.get(name)?.run.generation ?? -1) < run.generation) latest.set(name, kept)
+    runs.set(run.runId, kept)
+    const held = worker !== undefined && isLive(worker, now)
+    if (held) take(kept, worker, "start", now)
+    else hints.push({ _tag: "ready" })
+    return { _tag: "started", held, at: now } as const
+  }
+
+  // Where a claim would find this run, if it may be claimed.
+  const claimable = ({ run, inbox }: Kept, now: number): Entry.ClaimedFrom | undefined => {
+    if (ends.has(run.state)) return undefined
+    if (run.owner !== undefined) return workers.get(run.owner)?.dead === false ? undefined : "dead"
+    if (run.state === "running") return "queue"
+    const due = run.wakeAt === undefined ? run.state === "pending" : run.wakeAt <= now
+    return due ? "queue" : inbox.size > 0 ? "inbox" : undefined
+  }
+
+  const apply = (run: Mutable<Run>, change: Change, now: number) => {
+    run.state = change.state
+    run.phase = change.phase
+    run.stuckReason = change.stuckReason
+    run.wakeAt = change.wakeAt
+    run.result = change.result
+    if (change.state !== "running") letGo(run, now)
+    if (ends.has(change.state)) hints.push({ _tag: "ended", runId: run.runId })
+  }
+
+  const append = (request: Append, now: number) => {
+    if (request.entries.length === 0) throw refused("an append without entries")
+    const kept = runs.get(request.runId)
+    const standing = kept?.rows[request.seq]
+    // Ours from an earlier sending, whatever became of the run since.
+    if (standing?.epoch === request.epoch && standing.appendId === request.appendId) {
+      return { _tag: "appended", at: standing.at } as const
+    }
+    if (
+      kept === undefined ||
+      request.seq !== kept.rows.length ||
+      request.epoch !== kept.run.epoch ||
+      request.worker !== kept.run.owner ||
+      !isLive(request.worker, now)
+    )
+      return { _tag: "fenced" } as const
+    const entries = request.entries.map(Entry.toRow)
+    for (const row of entries) {
+      refuseUnlessText(row.path, row.tool, row.key, row.digest)
+      refuseUnlessJson(row.value)
+    }
+    refuseUnlessJson(request.change?.result)
+    write(kept, entries, request.appendId, now)
+    for (const id of request.consumed) kept.inbox.delete(id)
+    kept.run.changedAt = now
+    if (request.change !== undefined) apply(kept.run, request.change, now)
+    return { _tag: "appended", at: now } as const
+  }
+
+  const send = (message: Message, now: number): boolean => {
+    const kept = runs.get(message.runId)
+    if (kept === undefined || ends.has(kept.run.state)) return false
+    const row = Entry.toRow({ _tag: "told", id: message.id, ...message.told })
+    refuseUnlessText(message.id, row.path)
+    refuseUnlessJson(row.value)
+    if (kept.inbox.has(message.id)) return true
+    kept.inbox.set(message.id, row)
+    hints.push({ _tag: "inbox", runId: message.runId })
+    if (claimable(kept, now) !== undefined) hints.push({ _tag: "ready" })
+    return true
+  }
+
+  return {
+    start: (run) => operation((now) => start(run, now)),
+    afterCommit: (effect) => effect,
+    inTransaction: Effect.succeed(false),
+
+    get: (runId) => operation(() => Option.map(Option.fromUndefinedOr(runs.get(runId)), ({ run }) => copy(run))),
+    find: (saga, key) =>
+      operation(() => Option.map(Option.fromUndefinedOr(latest.get(nameOf(saga, key))), ({ run }) => copy(run))),
+    list: ({ attributes = {}, before, limit, saga, state }) =>
+      operation(() =>
+        [...runs.values()]
+          .map(({ run }) => run)
+          .filter(
+            (run) =>
+              (saga === undefined || run.saga === saga) &&
+              (state === undefined || run.state === state) &&
+              Object.entries(attributes).every(([name, value]) => run.attributes[name] === value) &&
+              (before === undefined || newestFirst(before, run) < 0)
+          )
+          .toSorted(newestFirst)
+          .slice(0, limit)
+          .map(copy)
+      ),
+    entries: (runId, { from, limit }) =>
+      operation(() =>
+        (runs.get(runId)?.rows ?? [])
+          .slice(from, limit === undefined ? undefined : from + limit)
+          .map(({ at, epoch, row }, index) => ({ seq: from + index, epoch, at, entry: Entry.fromRowUnsafe(row) }))
+      ),
+
+    send: (message) => operation((now) => send(message, now)),
+    inbox: (worker) =>
+      operation(() => [...runs.values()].filter(({ run }) => run.owner === worker).flatMap(messagesOf)),
+    inboxOf: (runId) =>
+      operation(() => {
+        const kept = runs.get(runId)
+        return kept === undefined ? [] : messagesOf(kept)
+      }),
+
+    register: ({ id, leaseMillis }) =>
+      operation((now) => {
+        if (!workers.has(id)) workers.set(id, { leaseUntil: now + leaseMillis, dead: false })
+        return { at: now }
+      }),
+    heartbeat: ({ id, leaseMillis }) =>
+      operation((now) => {
+        const worker = workers.get(id)
+        if (worker === undefined || worker.dead) return { _tag: "dead" } as const
+        worker.leaseUntil = now + leaseMillis
+        const held = [...runs.values()]
+          .filter(({ run }) => run.owner === id)
+          .map(({ run: { epoch, runId } }) => ({ runId, epoch }))
+        return { _tag: "alive", at: now, held } as const
+      }),
+    bury: operation((now) => {
+      let buried = 0
+      for (const worker of workers.values()) {
+        if (worker.dead || now < worker.leaseUntil) continue
+        worker.dead = true
+        buried++
+      }
+      if (buried > 0) hints.push({ _tag: "ready" })
+      return buried
+    }),
+    retire: (id) =>
+      operation((now) => {
+        const worker = workers.get(id)
+        if (worker !== undefined) worker.dead = true
+        for (const { run } of runs.values()) if (run.owner === id) letGo(run, now)
+      }),
+
+    claim: ({ limit, sagas, worker }) =>
+      operation((now) => {
+        const claims: Array<Claim> = []
+        if (!isLive(worker, now)) return claims
+        const offered = [...runs.values()]
+          .filter(({ run }) => sagas.some(({ name, version }) => name === run.saga && version === run.version))
+          .toSorted((left, right) => left.run.changedAt - right.run.changedAt)
+        for (const kept of offered) {
+          if (claims.length >= limit) break
+          const from = claimable(kept, now)
+          if (from !== undefined) claims.push(take(kept, worker, from, now))
+        }
+        return claims
+      }),
+    reclaim: (worker, { epoch, runId }) =>
+      operation((now) => {
+        const kept = runs.get(runId)
+        return kept !== undefined && kept.run.owner === worker && kept.run.epoch === epoch && isLive(worker, now)
+          ? Option.some(take(kept, worker, "own", now))
+          : Option.none()
+      }),
+    append: (request) => operation((now) => append(request, now)),
+    release: (worker, held) =>
+      operation((now) => {
+        for (const { epoch, runId } of held) {
+          const run = runs.get(runId)?.run
+          if (run?.owner === worker && run.epoch === epoch) letGo(run, now)
+        }
+      }),
+
+    listen: (listener) => {
+      const entry = (hint: Hint) => listener(hint)
+      return Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => listeners.add(entry)),
+          () => Effect.sync(() => listeners.delete(entry))
+        )
+      )
+    }
+  }
+})
+
+const copy = (run: Run): Run => ({ ...run, attributes: { ...run.attributes } })
+
+const nameOf = (saga: string, key: string) => JSON.stringify([saga, key])
+
+const newestFirst = (left: Pick<Run, "createdAt" | "runId">, right: Pick<Run, "createdAt" | "runId">): number =>
+  right.createdAt - left.createdAt || (left.runId < right.runId ? 1 : left.runId > right.runId ? -1 : 0)
+
+const messagesOf = ({ inbox, run }: Kept): ReadonlyArray<Message> =>
+  [...inbox.values()].map((row) => {
+    const { _tag, id, ...told } = Entry.fromRowUnsafe(row) as Entry.Told
+    return { id, runId: run.runId, told }
+  })
+
+const refused = (what: string) => new OutboxError({ reason: new Refused({ cause: new Error(what) }) })
+
+// What Postgres cannot keep as it is: NUL in text, surrogates without their half, and what is no JSON in a json column.
+const refuseUnlessText = (...texts: ReadonlyArray<string | null>) => {
+  for (const text of texts) {
+    if (text !== null && /\0|\p{Surrogate}/u.test(text)) throw refused("a text with NUL or half a surrogate pair")
+  }
+}
+
+const refuseUnlessJson = (text: string | null | undefined) => {
+  if (text === null || text === undefined) return
+  refuseUnlessText(text)
+  try {
+    JSON.parse(text)
+  } catch {
+    throw refused("a value that is no JSON")
+  }
+}
