@@ -27,8 +27,8 @@ describe("canonical", () => {
         string: "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"\/",
         literals: [null, true, false]
       }),
-      "{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27]," +
-        "\"string\":\"\u20ac$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}"
+      '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],' +
+        '"string":"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
     )
   })
 
@@ -47,18 +47,18 @@ describe("canonical", () => {
     ["the largest number", 1.7976931348623157e308, "1.7976931348623157e+308"],
     ["the last safe integer", 9007199254740991, "9007199254740991"],
     ["the first number with an exponent", 1e21, "1e+21"],
-    ["NUL", "a\u0000b", "\"a\\u0000b\""],
-    ["a lone high surrogate", "\ud800", "\"\\ud800\""],
-    ["a lone low surrogate in a key", { "\udfff": 1 }, "{\"\\udfff\":1}"],
-    ["a pair of surrogates", "\ud83d\ude00", "\"\ud83d\ude00\""],
-    ["right to left and zero width", "\u202e\u200b", "\"\u202e\u200b\""],
+    ["NUL", "a\u0000b", '"a\\u0000b"'],
+    ["a lone high surrogate", "\ud800", '"\\ud800"'],
+    ["a lone low surrogate in a key", { "\udfff": 1 }, '{"\\udfff":1}'],
+    ["a pair of surrogates", "\ud83d\ude00", '"\ud83d\ude00"'],
+    ["right to left and zero width", "\u202e\u200b", '"\u202e\u200b"'],
     ["nothing", null, "null"],
-    ["no prototype", Object.assign(Object.create(null), { a: 1 }), "{\"a\":1}"],
-    ["__proto__ as a key of its own", JSON.parse("{\"b\":1,\"__proto__\":{\"a\":2}}"), "{\"__proto__\":{\"a\":2},\"b\":1}"],
-    ["constructor as a key", { constructor: 1 }, "{\"constructor\":1}"]
+    ["no prototype", Object.assign(Object.create(null), { a: 1 }), '{"a":1}'],
+    ["__proto__ as a key of its own", JSON.parse('{"b":1,"__proto__":{"a":2}}'), '{"__proto__":{"a":2},"b":1}'],
+    ["constructor as a key", { constructor: 1 }, '{"constructor":1}']
   ])("writes %s so that JSON.parse gives it back", (_, value, text) => {
     assert.strictEqual(canonical(value), text)
-    assert.isTrue(text.isWellFormed())
+    assert.strictEqual(Buffer.from(text, "utf8").toString("utf8"), text)
     assert.strictEqual(JSON.stringify(JSON.parse(text)), text)
   })
 
@@ -102,7 +102,7 @@ describe("canonical", () => {
   })
 
   it("refuses a text over the limit, and a value that shares its parts over and over, before the memory ends", () => {
-    assert.strictEqual(canonical("abc", 5), "\"abc\"")
+    assert.strictEqual(canonical("abc", 5), '"abc"')
     assert.strictEqual(refusal("abcd", 5).reason, "TooLarge")
     assert.strictEqual(refusal([[], [], []], 8).reason, "TooLarge")
     let value: unknown = []
@@ -111,12 +111,15 @@ describe("canonical", () => {
   })
 
   it("lets what a getter throws pass", () => {
-    assert.throws(() =>
-      canonical({
-        get a(): number {
-          throw new TypeError("mine")
-        }
-      }), TypeError)
+    assert.throws(
+      () =>
+        canonical({
+          get a(): number {
+            throw new TypeError("mine")
+          }
+        }),
+      TypeError
+    )
   })
 
   it.prop("gives one text, that parses to the same value, for any JSON", [Schema.Json], ([json]) => {
@@ -126,7 +129,7 @@ describe("canonical", () => {
     } catch (error) {
       return error instanceof NotCanonical
     }
-    assert.isTrue(text.isWellFormed())
+    assert.strictEqual(Buffer.from(text, "utf8").toString("utf8"), text)
     assert.deepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(json)))
     assert.strictEqual(canonical(JSON.parse(text)), text)
     return true
@@ -137,10 +140,7 @@ describe("canonical", () => {
     [Schema.Record(Schema.String, Schema.Finite)],
     ([record]) => {
       const entries = Object.entries(record).filter(([_, value]) => !Object.is(value, -0))
-      assert.strictEqual(
-        canonical(Object.fromEntries(entries.toReversed())),
-        canonical(Object.fromEntries(entries))
-      )
+      assert.strictEqual(canonical(Object.fromEntries(entries.toReversed())), canonical(Object.fromEntries(entries)))
     }
   )
 })
@@ -148,7 +148,10 @@ describe("canonical", () => {
 describe("digest", () => {
   it("is the SHA-256 of the UTF-8 bytes of the canonical text", () => {
     const json = { b: "\u20ac", a: "\ud800" }
-    assert.strictEqual(digest(json), createHash("sha256").update(Buffer.from("{\"a\":\"\\ud800\",\"b\":\"\u20ac\"}")).digest("hex"))
+    assert.strictEqual(
+      digest(json),
+      createHash("sha256").update(Buffer.from('{"a":"\\ud800","b":"\u20ac"}')).digest("hex")
+    )
     assert.strictEqual(digest(json), digestOfText(canonical(json)))
     assert.strictEqual(digest({}), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
     assert.notStrictEqual(digest("\ud800"), digest("\ud801"))
