@@ -7,6 +7,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/global-setup.ts"],
     // Tests start processes and a real Postgres: a process of their own each, and no more at once than two cores carry.
     pool: "forks",
     maxWorkers: 2,
