@@ -23,8 +23,8 @@ describe("canonical", () => {
   it("writes the example of RFC 8785", () => {
     assert.strictEqual(
       canonical({
-        numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
-        string: "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"\/",
+        numbers: [Number("333333333.33333329"), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+        string: "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/",
         literals: [null, true, false]
       }),
       '{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],' +

@@ -121,11 +121,13 @@ export const isPlain = (value: object): boolean => {
 
 /** Most objects come with their keys in order already, and looking is cheaper than sorting. */
 const sort = (keys: Array<string>): void => {
-  for (let index = 1; index < keys.length; index++) {
-    if (keys[index - 1]! > keys[index]!) {
+  let previous = ""
+  for (const key of keys) {
+    if (key < previous) {
       keys.sort()
       return
     }
+    previous = key
   }
 }
 
