@@ -1,0 +1,2 @@
+/** Break things on purpose, and see whether what must hold holds. */
+export * as OutboxSuite from "./OutboxSuite.ts"
