@@ -7,6 +7,7 @@
  * certainly did not happen.
  */
 import type { Duration } from "effect"
+import { classify } from "./internal/classify.ts"
 
 /**
  * What a failure means, as one of six classes told apart by `_tag`.
@@ -67,9 +68,24 @@ export type ByTag<F> = {
  * As an argument of a tool's `classify`, `F` is inferred from the tool's `failure`. A failure whose tag is not in the
  * record (only possible past the type checker) is in doubt.
  */
-export const byTag = <F>(cases: ByTag<F>): (failure: F) => FailureClass => (failure) => {
-  const tag = (failure as { readonly _tag?: unknown } | null | undefined)?._tag
-  if (typeof tag !== "string" || !Object.hasOwn(cases, tag)) return inDoubt
-  const found = (cases as Record<string, FailureClass | ((failure: F) => FailureClass)>)[tag]
-  return (typeof found === "function" ? found(failure) : found) ?? inDoubt
-}
+export const byTag =
+  <F>(cases: ByTag<F>): ((failure: F) => FailureClass) =>
+  (failure) => {
+    const tag = (failure as { readonly _tag?: unknown } | null | undefined)?._tag
+    if (typeof tag !== "string" || !Object.hasOwn(cases, tag)) return inDoubt
+    const found = (cases as Record<string, FailureClass | ((failure: F) => FailureClass)>)[tag]
+    return (typeof found === "function" ? found(failure) : found) ?? inDoubt
+  }
+
+/**
+ * The class of a failure about which the tool's author said nothing; any value at all gets one, and nothing throws.
+ *
+ * Known are the errors of Effect's HTTP client, SQL, AI and platform modules, Node's system error codes, SQLSTATE, HTTP
+ * statuses with what they say about waiting, and time-outs; also as the cause of another error or of a rejected promise.
+ * Everything else is in doubt. `nowMillis` (milliseconds since 1970) is what dates in headers are measured from.
+ *
+ * It sees one failure, not what went before it: a tool that acts and then fails at a second request has to say
+ * `inDoubt` itself, or be two tools.
+ */
+export const classifyDefault = (failure: unknown, options: { readonly nowMillis: number }): FailureClass =>
+  classify(failure, options.nowMillis)
