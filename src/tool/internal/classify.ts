@@ -35,16 +35,18 @@ const look = (failure: unknown, search: Search, depth: number): FailureClass | u
   if (depth > maxDepth || search.seen.size >= maxSeen || search.seen.has(failure)) return undefined
   search.seen.add(failure)
 
-  const known = byEffect(failure, search.nowMillis) ?? byCode(failure) ?? byAnswer(failure, search.nowMillis)
+  const known = byEffect(failure, search.nowMillis)
   if (known !== undefined) return known
-  for (const key of ["reason", "cause", "error", "defect"]) {
-    const found = look(read(failure, key), search, depth + 1)
-    if (found !== undefined) return found
-  }
-  // Several at once: an AggregateError, or an Effect `Cause`.
+  // Several at once: an AggregateError (Node's when it tried all addresses of a name), or an Effect `Cause`.
   for (const key of ["errors", "reasons"]) {
     const several = readList(failure, key, maxSeen)
     if (several.length > 0) return several.map((one) => look(one, search, depth + 1) ?? inDoubt).reduce(both)
+  }
+  const said = byCode(failure) ?? byAnswer(failure, search.nowMillis)
+  if (said !== undefined) return said
+  for (const key of ["reason", "cause", "error", "defect"]) {
+    const found = look(read(failure, key), search, depth + 1)
+    if (found !== undefined) return found
   }
   return undefined
 }

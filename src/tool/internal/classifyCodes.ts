@@ -22,10 +22,7 @@ const codes: ReadonlyMap<string, FailureClass> = new Map<string, FailureClass>([
   // undici: the connection, or the proxy before the target, was not reached.
   ...plain("transient", "UND_ERR_CONNECT_TIMEOUT UND_ERR_PRX_CONN UND_ERR_PRX_TLS"),
   // After sending, or at a moment not known.
-  ...plain(
-    "inDoubt",
-    "ECONNRESET ECONNABORTED EPIPE ETIMEDOUT ESOCKETTIMEDOUT EPROTO EIO EINTR ERR_STREAM_PREMATURE_CLOSE"
-  ),
+  ...plain("inDoubt", "ECONNRESET ECONNABORTED EPIPE ESOCKETTIMEDOUT EPROTO EIO EINTR ERR_STREAM_PREMATURE_CLOSE"),
   ...plain("inDoubt", "UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT UND_ERR_SOCKET UND_ERR_ABORT UND_ERR_ABORTED"),
   ...plain("inDoubt", "UND_ERR_DESTROYED UND_ERR_CLOSED UND_ERR_INFO UND_ERR_REQ_RETRY UND_ERR_RES_EXCEEDED_MAX_SIZE"),
   ...plain(

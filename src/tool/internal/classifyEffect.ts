@@ -6,8 +6,8 @@
  */
 import { Duration } from "effect"
 import type { FailureClass } from "../Failure.ts"
-import { byStatus, neverSent, retryAfter, statusOf, tagOf } from "./classifyHttp.ts"
-import { read, readString } from "./classifyRead.ts"
+import { byStatus, neverSent, retryAfter, statusOf } from "./classifyHttp.ts"
+import { read, readString, tagOf } from "./classifyRead.ts"
 
 const transient: FailureClass = { _tag: "transient" }
 const inDoubt: FailureClass = { _tag: "inDoubt" }

@@ -15,7 +15,7 @@
  */
 import { Duration } from "effect"
 import type { FailureClass } from "../Failure.ts"
-import { read, readString } from "./classifyRead.ts"
+import { read } from "./classifyRead.ts"
 
 const transient: FailureClass = { _tag: "transient" }
 const inDoubt: FailureClass = { _tag: "inDoubt" }
@@ -173,6 +173,3 @@ export const statusOf = (failure: unknown): { readonly status: number; readonly 
 
 /** Whether a request was refused before it was sent, as Effect's HTTP client names it. */
 export const neverSent = (tag: string | undefined): boolean => tag === "EncodeError" || tag === "InvalidUrlError"
-
-/** The tag of an error or of its reason. */
-export const tagOf = (failure: unknown): string | undefined => readString(failure, "_tag")

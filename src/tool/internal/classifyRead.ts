@@ -16,6 +16,9 @@ export const readString = (value: unknown, key: string): string | undefined => {
   return typeof found === "string" ? found : undefined
 }
 
+/** The tag of an error or of its reason. */
+export const tagOf = (failure: unknown): string | undefined => readString(failure, "_tag")
+
 /** The first elements of a list, at most `count`; none where it is no list or cannot be read. */
 export const readList = (value: unknown, key: string, count: number): ReadonlyArray<unknown> => {
   const found = read(value, key)
