@@ -24,8 +24,10 @@ interface Kept {
   readonly run: Mutable<Run>
   /** By `seq`. */
   readonly rows: Array<Row>
-  /** By message id, oldest first. */
+  /** Messages on their way by id, oldest first. */
   readonly inbox: Map<string, Entry.Row>
+  /** The ids of the messages that were consumed: one that is sent again is known. */
+  readonly taken: Set<string>
 }
 
 interface Worker {
@@ -39,7 +41,8 @@ const ends: ReadonlySet<State> = new Set<State>(["completed", "rolled_back", "pa
 export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const runs = new Map<string, Kept>()
-  const latest = new Map<string, Kept>()
+  /** By saga and key, then by generation. */
+  const named = new Map<string, Map<number, Kept>>()
   const workers = new Map<string, Worker>()
   const listeners = new Set<(hint: Hint) => void>()
   const hints: Array<Hint> = []
@@ -118,10 +121,12 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
         result: undefined
       },
       rows: [],
-      inbox: new Map()
+      inbox: new Map(),
+      taken: new Set()
     }
-    const name = nameOf(run.saga, run.key)
-    if ((latest.get(name)?.run.generation ?? -1) < run.generation) latest.set(name, kept)
+    const generations = named.get(nameOf(run)) ?? new Map<number, Kept>()
+    if (generations.has(run.generation)) throw refused("another run has this saga, key and generation")
+    named.set(nameOf(run), generations.set(run.generation, kept))
     runs.set(run.runId, kept)
     const held = worker !== undefined && isLive(worker, now)
     if (held) take(kept, worker, "start", now)
@@ -133,9 +138,9 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
   const claimable = ({ run, inbox }: Kept, now: number): Entry.ClaimedFrom | undefined => {
     if (ends.has(run.state)) return undefined
     if (run.owner !== undefined) return workers.get(run.owner)?.dead === false ? undefined : "dead"
-    if (run.state === "running") return "queue"
-    const due = run.wakeAt === undefined ? run.state === "pending" : run.wakeAt <= now
-    return due ? "queue" : inbox.size > 0 ? "inbox" : undefined
+    if (inbox.size > 0) return "inbox"
+    if (run.state === "pending" || run.state === "running") return "queue"
+    return run.wakeAt !== undefined && run.wakeAt <= now ? "queue" : undefined
   }
 
   const apply = (run: Mutable<Run>, change: Change, now: number) => {
@@ -169,9 +174,9 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
       refuseUnlessText(row.path, row.tool, row.key, row.digest)
       refuseUnlessJson(row.value)
     }
-    refuseUnlessJson(request.change?.result)
+    if (request.change !== undefined) refuseUnlessSound(request.change)
     write(kept, entries, request.appendId, now)
-    for (const id of request.consumed) kept.inbox.delete(id)
+    for (const id of request.consumed) if (kept.inbox.delete(id)) kept.taken.add(id)
     kept.run.changedAt = now
     if (request.change !== undefined) apply(kept.run, request.change, now)
     return { _tag: "appended", at: now } as const
@@ -179,11 +184,12 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
 
   const send = (message: Message, now: number): boolean => {
     const kept = runs.get(message.runId)
-    if (kept === undefined || ends.has(kept.run.state)) return false
+    if (kept === undefined) return false
+    if (kept.inbox.has(message.id) || kept.taken.has(message.id)) return true
+    if (ends.has(kept.run.state)) return false
     const row = Entry.toRow({ _tag: "told", id: message.id, ...message.told })
     refuseUnlessText(message.id, row.path)
     refuseUnlessJson(row.value)
-    if (kept.inbox.has(message.id)) return true
     kept.inbox.set(message.id, row)
     hints.push({ _tag: "inbox", runId: message.runId })
     if (claimable(kept, now) !== undefined) hints.push({ _tag: "ready" })
@@ -197,7 +203,11 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
 
     get: (runId) => operation(() => Option.map(Option.fromUndefinedOr(runs.get(runId)), ({ run }) => copy(run))),
     find: (saga, key) =>
-      operation(() => Option.map(Option.fromUndefinedOr(latest.get(nameOf(saga, key))), ({ run }) => copy(run))),
+      operation(() => {
+        const generations = named.get(nameOf({ saga, key }))
+        const latest = generations?.get(Math.max(...generations.keys()))
+        return latest === undefined ? Option.none() : Option.some(copy(latest.run))
+      }),
     list: ({ attributes = {}, before, limit, saga, state }) =>
       operation(() =>
         [...runs.values()]
@@ -305,7 +315,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
 
 const copy = (run: Run): Run => ({ ...run, attributes: { ...run.attributes } })
 
-const nameOf = (saga: string, key: string) => JSON.stringify([saga, key])
+const nameOf = ({ key, saga }: Pick<Run, "key" | "saga">) => JSON.stringify([saga, key])
 
 const newestFirst = (left: Pick<Run, "createdAt" | "runId">, right: Pick<Run, "createdAt" | "runId">): number =>
   right.createdAt - left.createdAt || (left.runId < right.runId ? 1 : left.runId > right.runId ? -1 : 0)
@@ -318,7 +328,7 @@ const messagesOf = ({ inbox, run }: Kept): ReadonlyArray<Message> =>
 
 const refused = (what: string) => new OutboxError({ reason: new Refused({ cause: new Error(what) }) })
 
-// What Postgres cannot keep as it is: NUL in text, surrogates without their half, and what is no JSON in a json column.
+// What Postgres refuses, or could not keep as it is.
 const refuseUnlessText = (...texts: ReadonlyArray<string | null>) => {
   for (const text of texts) {
     if (text !== null && /\0|\p{Surrogate}/u.test(text)) throw refused("a text with NUL or half a surrogate pair")
@@ -333,4 +343,13 @@ const refuseUnlessJson = (text: string | null | undefined) => {
   } catch {
     throw refused("a value that is no JSON")
   }
+}
+
+const refuseUnlessSound = ({ result, state, stuckReason, wakeAt }: Change) => {
+  refuseUnlessJson(result)
+  if (state === "pending") throw refused("a run that was claimed and is pending")
+  if ((state === "stuck") !== (stuckReason !== undefined))
+    throw refused("a stuck run without reason, or a reason alone")
+  if (result !== undefined && !ends.has(state)) throw refused("a result of a run that has not ended")
+  if (wakeAt !== undefined && ends.has(state)) throw refused("a wake time of a run that has ended")
 }

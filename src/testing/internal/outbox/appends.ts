@@ -84,7 +84,7 @@ export const appends: ReadonlyArray<Draft> = [
 
   draft("knows an append again after it ended the run, or let go of it (G5)", ({ append, entries, held, run }) =>
     Effect.gen(function* () {
-      for (const state of ["completed", "waiting", "stuck", "pending"] as const) {
+      for (const state of ["completed", "waiting", "stuck"] as const) {
         const one = yield* held()
         const first = yield* append(one, { change: to(state) })
         appended(first)
@@ -177,7 +177,7 @@ export const appends: ReadonlyArray<Draft> = [
   draft("keeps the run with its worker while it is running, and lets go of it in every other state", (stage) =>
     Effect.gen(function* () {
       const worker = yield* stage.worker
-      for (const state of ["running", "pending", "waiting", "stuck", ...ends] as const) {
+      for (const state of ["running", "waiting", "stuck", ...ends] as const) {
         const held = yield* stage.held(worker)
         yield* stage.write(held, { change: to(state) })
         isLike(yield* stage.run(held.runId), { state, owner: state === "running" ? worker : undefined })

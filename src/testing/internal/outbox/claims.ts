@@ -38,7 +38,7 @@ export const claims: ReadonlyArray<Draft> = [
       const given = stage.newRun({ payload: "[1]", attributes: { city: "Oslo" }, worker: yield* stage.worker })
       yield* stage.outbox.start(given)
       const held = { runId: given.runId, worker: present(given.worker) }
-      yield* stage.write(held, { change: to("stuck", { phase: "rollback", result: "[2]" }) })
+      yield* stage.write(held, { change: to("stuck", { phase: "rollback" }) })
       yield* stage.send(held.runId)
       const claim = yield* stage.claimOnly(held.worker, held.runId)
       const { worker: _, ...rest } = given

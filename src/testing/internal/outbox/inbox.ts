@@ -46,6 +46,22 @@ export const inbox: ReadonlyArray<Draft> = [
     })
   ),
 
+  draft("gives the same answer to a message that is sent again after it was used, and after the end (G13)", (stage) =>
+    Effect.gen(function* () {
+      const held = yield* stage.held()
+      const word = message(held.runId, randomUUID())
+      yield* stage.outbox.send(word)
+      yield* stage.write(held, { entries: [toldOf(word)], consumed: [word.id] })
+      assert.equal(yield* stage.outbox.send(word), true)
+      assert.deepEqual(yield* ids(stage, held.runId), [])
+      assert.deepEqual(yield* stage.outbox.inbox(held.worker), [])
+      yield* stage.write(held, { seq: 2, appendId: 2, change: to("completed") })
+      assert.equal(yield* stage.outbox.send(word), true)
+      assert.equal(yield* stage.send(held.runId), false)
+      assert.deepEqual(yield* ids(stage, held.runId), [])
+    })
+  ),
+
   draft("answers false to a message for a run that has ended or never was", (stage) =>
     Effect.gen(function* () {
       assert.equal(yield* stage.send(randomUUID()), false)

@@ -26,7 +26,7 @@ export const runs: ReadonlyArray<Draft> = [
         owner: undefined,
         createdAt: started.at,
         changedAt: started.at,
-        wakeAt: (yield* run(given.runId)).wakeAt,
+        wakeAt: undefined,
         result: undefined
       })
       assert.deepEqual(yield* outbox.entries(given.runId, { from: 0 }), [])
