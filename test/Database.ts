@@ -33,7 +33,10 @@ export const fresh: Effect.Effect<Redacted.Redacted<string>, SqlError, Scope.Sco
       inRealTime
     )
   return Effect.acquireRelease(
-    Effect.as(asAdministrator((sql) => sql`CREATE DATABASE ${sql(name)}`), Redacted.make(url.href)),
+    Effect.as(
+      asAdministrator((sql) => sql`CREATE DATABASE ${sql(name)}`),
+      Redacted.make(url.href)
+    ),
     () => Effect.ignore(asAdministrator((sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`))
   )
 })

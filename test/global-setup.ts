@@ -13,7 +13,9 @@ export default async function setup(): Promise<() => Promise<void>> {
     return async () => {}
   }
   const scope = Scope.makeUnsafe()
-  const server = await Effect.runPromise(Scope.provide(Database.server({ settings: { max_connections: "200" } }), scope))
+  const server = await Effect.runPromise(
+    Scope.provide(Database.server({ settings: { max_connections: "200" } }), scope)
+  )
   process.env[Database.variable] = Redacted.value(server.url)
   return () => Effect.runPromise(Scope.close(scope, Exit.void))
 }

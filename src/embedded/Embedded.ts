@@ -52,7 +52,9 @@ export interface LayerOptions extends Options {
   /** The connections the pool keeps open. Default: 0. */
   readonly minConnections?: number | undefined
   /** Other settings of the client. What says where to connect is filled in. */
-  readonly client?: Omit<PgClient.PgPoolConfig, "url" | "host" | "port" | "database" | "username" | "password">
+  readonly client?:
+    | Omit<PgClient.PgPoolConfig, "url" | "host" | "port" | "database" | "username" | "password">
+    | undefined
 }
 
 /** A running server, and what can be done to it. */
@@ -85,14 +87,15 @@ export const Server = Context.Service<Server>("makegood/embedded/Server")
  *
  * **If the process dies**
  *
- * What was committed stays. The server goes on without its owner until the next start in the same directory, which stops
- * it and starts anew. While another live process owns the directory, starting fails with `DirectoryInUse`.
+ * What was committed stays. The server ends with its owner, however the owner ends (on Windows it goes on). A server that is
+ * found running at the next start in the same directory, without an owner, is stopped and started anew. While another live process owns the directory, starting fails with `DirectoryInUse`.
  */
 export const server = (options: Options): Effect.Effect<Server, EmbeddedError | SqlError, Scope.Scope> =>
-  Effect.gen(function*() {
-    const binaries = options.binaries === undefined
-      ? yield* Binaries.locate(process.platform, process.arch)
-      : yield* Cluster.attempt(options.binaries, () => Binaries.read(options.binaries!))
+  Effect.gen(function* () {
+    const binaries =
+      options.binaries === undefined
+        ? yield* Binaries.locate(process.platform, process.arch)
+        : yield* Cluster.attempt(options.binaries, () => Binaries.read(options.binaries!))
     const cluster = yield* Cluster.open(options.directory, binaries)
     const supervisor = yield* supervise(cluster, {
       port: options.port,
@@ -125,16 +128,19 @@ export const layerServer = (options: Options): Layer.Layer<Server, EmbeddedError
 export const layer = (
   options: LayerOptions
 ): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient | Server, EmbeddedError | SqlError> =>
-  Layer.unwrap(Effect.map(Effect.service(Server), ({ url }) =>
-    PgClient.layer({
-      ...options.client,
-      url,
-      ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
-      ...(options.minConnections === undefined ? {} : { minConnections: options.minConnections })
-    }))).pipe(Layer.provideMerge(layerServer(options)))
+  Layer.unwrap(
+    Effect.map(Effect.service(Server), ({ url }) =>
+      PgClient.layer({
+        ...options.client,
+        url,
+        ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+        ...(options.minConnections === undefined ? {} : { minConnections: options.minConnections })
+      })
+    )
+  ).pipe(Layer.provideMerge(layerServer(options)))
 
 const makeDatabase = (url: Redacted.Redacted<string>, name: string): Effect.Effect<void, SqlError> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
     const found = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${name}`
     if (found.length === 0) yield* sql`CREATE DATABASE ${sql(name)}`

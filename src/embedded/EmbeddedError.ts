@@ -12,8 +12,10 @@ export class NoBinaries extends Schema.TaggedError<NoBinaries>("makegood/embedde
   detail: Schema.String
 }) {
   override get message(): string {
-    return `There are no Postgres binaries for ${this.platform}: ${this.detail}. Nothing was started. ` +
+    return (
+      `There are no Postgres binaries for ${this.platform}: ${this.detail}. Nothing was started. ` +
       `Install ${this.packageName}, or run a Postgres of your own and set DATABASE_URL.`
+    )
   }
 }
 
@@ -23,9 +25,11 @@ export class DirectoryInUse extends Schema.TaggedError<DirectoryInUse>("makegood
   { directory: Schema.String, pid: Schema.Int }
 ) {
   override get message(): string {
-    return `The embedded Postgres in ${this.directory} is in use by the live process ${this.pid}. ` +
+    return (
+      `The embedded Postgres in ${this.directory} is in use by the live process ${this.pid}. ` +
       `It was left alone and nothing was started. Stop that process, or use another directory, ` +
       `or connect to its server instead of starting one.`
+    )
   }
 }
 
@@ -34,8 +38,10 @@ export class DirectoryUnreachable extends Schema.TaggedError<DirectoryUnreachabl
   "makegood/embedded/DirectoryUnreachable"
 )("DirectoryUnreachable", { directory: Schema.String, path: Schema.String, detail: Schema.String }) {
   override get message(): string {
-    return `The directory ${this.directory} cannot hold the embedded Postgres, because of ${this.path}: ${this.detail}. ` +
+    return (
+      `The directory ${this.directory} cannot hold the embedded Postgres, because of ${this.path}: ${this.detail}. ` +
       `Nothing was started. Choose a directory outside of it, change its permissions, or do not run as root.`
+    )
   }
 }
 
@@ -45,9 +51,11 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>("makego
   { directory: Schema.String, found: Schema.String, expected: Schema.String }
 ) {
   override get message(): string {
-    return `The data in ${this.directory} belong to Postgres ${this.found}, but the binaries are Postgres ` +
+    return (
+      `The data in ${this.directory} belong to Postgres ${this.found}, but the binaries are Postgres ` +
       `${this.expected}. The data were not touched. Install the binaries of version ${this.found}, move the data ` +
       `with pg_dump or pg_upgrade, or use another directory.`
+    )
   }
 }
 
@@ -57,8 +65,10 @@ export class InitFailed extends Schema.TaggedError<InitFailed>("makegood/embedde
   output: Schema.String
 }) {
   override get message(): string {
-    return `Postgres could not make its data directory in ${this.directory}. What was made by halves is removed at ` +
+    return (
+      `Postgres could not make its data directory in ${this.directory}. What was made by halves is removed at ` +
       `the next start. Look at what initdb said:\n${this.output}`
+    )
   }
 }
 
@@ -69,8 +79,10 @@ export class StartFailed extends Schema.TaggedError<StartFailed>("makegood/embed
   log: Schema.String
 }) {
   override get message(): string {
-    return `The embedded Postgres in ${this.directory} did not start: ${this.detail}. It was stopped and its data were ` +
+    return (
+      `The embedded Postgres in ${this.directory} did not start: ${this.detail}. It was stopped and its data were ` +
       `left as they are. Look at the end of its log:\n${this.log}`
+    )
   }
 }
 

