@@ -1,0 +1,2 @@
+/** The record, kept in Postgres. */
+export * as Postgres from "./Postgres.ts"

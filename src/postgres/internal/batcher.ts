@@ -1,0 +1,98 @@
+/**
+ * Group commit: what many fibers ask for at the same time goes to the database in one statement and one commit.
+ *
+ * A lone request goes out at once; there is no timer unless a delay is asked for. While `flights` batches are on their way,
+ * what comes in gathers for the next one. Requests with the same key never share a batch.
+ */
+import { Effect } from "effect"
+import { inRealTime } from "./connections.ts"
+
+interface Waiting<In, Out, E> {
+  readonly request: In
+  readonly resume: (answer: Effect.Effect<Out, E>) => void
+}
+
+/** What a flush answers with, once for each request of its batch, by its index. */
+export type Answer<Out, E> = (index: number, answer: Effect.Effect<Out, E>) => void
+
+export interface Options<In, Out, E> {
+  readonly flights: number
+  /** How long a batch waits for company, in milliseconds. */
+  readonly delayMillis: number
+  /** The most a batch may weigh; what weighs more goes alone. */
+  readonly capacity: number
+  readonly weigh: (request: In) => number
+  readonly keyOf: (request: In) => string
+  /** Answers every request of the batch, and never fails. */
+  readonly flush: (batch: ReadonlyArray<In>, answer: Answer<Out, E>) => Effect.Effect<void>
+}
+
+export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) => Effect.Effect<Out, E>) => {
+  let waiting: Array<Waiting<In, Out, E>> = []
+  let flying = 0
+  let scheduled = false
+
+  const take = (): Array<Waiting<In, Out, E>> => {
+    const batch: Array<Waiting<In, Out, E>> = []
+    const left: Array<Waiting<In, Out, E>> = []
+    const keys = new Set<string>()
+    let weight = 0
+    for (const one of waiting) {
+      const key = options.keyOf(one.request)
+      weight += options.weigh(one.request)
+      if (keys.has(key) || (weight > options.capacity && batch.length > 0)) {
+        left.push(one)
+        continue
+      }
+      keys.add(key)
+      batch.push(one)
+    }
+    waiting = left
+    return batch
+  }
+
+  const fly = () => {
+    scheduled = false
+    while (flying < options.flights && waiting.length > 0) {
+      flying++
+      Effect.runFork(
+        options.delayMillis > 0 ? Effect.andThen(inRealTime(Effect.sleep(options.delayMillis)), flight) : flight
+      )
+      if (options.delayMillis > 0) return
+    }
+  }
+
+  const flight = Effect.suspend(() => {
+    const batch = take()
+    return options.flush(
+      batch.map((one) => one.request),
+      (index, answer) => batch[index]?.resume(answer)
+    )
+  }).pipe(
+    Effect.ensuring(
+      Effect.sync(() => {
+        flying--
+        schedule()
+      })
+    )
+  )
+
+  // At the end of this turn, so that fibers woken together are served together.
+  const schedule = () => {
+    if (scheduled || waiting.length === 0) return
+    scheduled = true
+    queueMicrotask(fly)
+  }
+
+  return (request) =>
+    Effect.callback<Out, E>((resume) => {
+      const one = { request, resume }
+      waiting.push(one)
+      schedule()
+      // Once it is on its way its fate is the database's.
+      return Effect.sync(() => {
+        const index = waiting.indexOf(one)
+        if (index !== -1) waiting.splice(index, 1)
+      })
+    })
+}

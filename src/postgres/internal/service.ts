@@ -1,0 +1,160 @@
+/** The outbox as a service: each operation is one statement of `queries/`, on the pool that it belongs to. */
+import type { PgClient } from "@effect/sql-pg"
+import { Effect, Option } from "effect"
+import type { Scope } from "effect"
+import * as Entry from "../../outbox/Entry.ts"
+import type { Claim, NewRun, Outbox, Started } from "../../outbox/Outbox.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
+import { buryWorkers } from "../queries/bury-workers.ts"
+import type { ClaimRow } from "../queries/claim-runs.ts"
+import { claimRuns } from "../queries/claim-runs.ts"
+import { findRun } from "../queries/find-run.ts"
+import type { EntryRow } from "../queries/get-entries.ts"
+import { getEntries } from "../queries/get-entries.ts"
+import { getRuns } from "../queries/get-runs.ts"
+import { listRuns } from "../queries/list-runs.ts"
+import { prolongLease } from "../queries/prolong-lease.ts"
+import { readInboxOfRun, readInboxOfWorker, toMessageUnsafe } from "../queries/read-inbox.ts"
+import { reclaimRun } from "../queries/reclaim-run.ts"
+import { registerWorker } from "../queries/register-worker.ts"
+import { releaseRuns } from "../queries/release-runs.ts"
+import { retireWorker } from "../queries/retire-worker.ts"
+import { sendMessage, toldRow } from "../queries/send-message.ts"
+import { startRuns } from "../queries/start-runs.ts"
+import * as Appends from "./appends.ts"
+import * as Caller from "./caller.ts"
+import type { Connections } from "./connections.ts"
+import * as Failure from "./failure.ts"
+import * as Hints from "./hints.ts"
+import * as Listening from "./listening.ts"
+import * as Parameters from "./parameters.ts"
+import type { RunRow } from "./run-row.ts"
+import { toRun } from "./run-row.ts"
+import * as Starts from "./starts.ts"
+
+export interface Options {
+  readonly pooler: boolean
+  readonly timeoutMillis: number
+  readonly delayMillis: number
+}
+
+// Batches on their way at once. More of them means more commits with fewer entries each.
+const appendFlights = 2
+const startFlights = 2
+
+/** How many connections the writers use; one more than flights, for batches that are sent again one by one. */
+export const writers = appendFlights + startFlights + 2
+
+/** Makes the service; what it runs in the background ends with the scope. */
+export const make = Effect.fnUntraced(function* (
+  client: PgClient.PgClient,
+  connections: Connections,
+  options: Options
+): Effect.fn.Return<Outbox["Service"], never, Scope.Scope> {
+  const { control, read } = connections
+  const { delayMillis } = options
+  const hints = Hints.make(connections)
+  const inside = Caller.query(client, options.timeoutMillis)
+  const starting = Starts.make(connections, hints, { flights: startFlights, delayMillis })
+  const afterCommit = (effect: Effect.Effect<void>) => client.afterCommit(effect)
+
+  // Never held: until the transaction commits nobody else may know of the run.
+  const startInside = (run: NewRun): Effect.Effect<Started, OutboxError> =>
+    Effect.gen(function* () {
+      const [started] = yield* inside(startRuns([{ ...run, worker: undefined }]))
+      if (started !== undefined) {
+        yield* afterCommit(Effect.sync(hints.ready))
+        return { _tag: "started", held: false, at: started.at }
+      }
+      const [found] = yield* inside(getRuns([run.runId]))
+      if (found === undefined) return yield* Failure.unavailable("the run was removed while it was started")
+      return { _tag: "exists", run: toRun(found) }
+    })
+
+  return {
+    start: (run) =>
+      Starts.isWritable(run)
+        ? Caller.inOrOut(client, startInside(run), starting(run))
+        : Effect.fail(Failure.refused(Parameters.notText)),
+    afterCommit,
+    inTransaction: Caller.inTransaction(client),
+
+    get: (runId) => Effect.map(read(getRuns([runId])), firstRun),
+    find: (saga, key) => Effect.map(read(findRun(saga, key)), firstRun),
+    list: (filter) => Effect.map(read(listRuns(filter)), (rows) => rows.map(toRun)),
+    entries: (runId, { from, limit }) =>
+      Effect.map(read(getEntries(runId, from, limit)), (rows) => rows.map(toStoredUnsafe)),
+
+    send: (message) =>
+      Effect.suspend(() => {
+        const { detail, path, value } = toldRow(message)
+        if (![message.id, path ?? "", value ?? "", detail ?? ""].every(Parameters.isText)) {
+          return Effect.fail(Failure.refused(Parameters.notText))
+        }
+        const tell = Effect.sync(() => hints.inbox(message.runId))
+        return Caller.inOrOut(client, inside(sendMessage(message)), read(sendMessage(message))).pipe(
+          Effect.map(([row]) => row?.accepted === true),
+          Effect.tap((accepted) => (accepted ? afterCommit(tell) : Effect.void))
+        )
+      }),
+    inbox: (worker) => Effect.map(control(readInboxOfWorker(worker)), (rows) => rows.map(toMessageUnsafe)),
+    inboxOf: (runId) => Effect.map(read(readInboxOfRun(runId)), (rows) => rows.map(toMessageUnsafe)),
+
+    register: (worker) => Effect.map(control(registerWorker(worker)), ([row]) => ({ at: row?.at ?? 0 })),
+    heartbeat: (worker) =>
+      Effect.map(control(prolongLease(worker)), ([beat]) =>
+        beat === undefined
+          ? { _tag: "dead" }
+          : {
+              _tag: "alive",
+              at: beat.at,
+              held: beat.run_ids.map((runId, index) => ({ runId, epoch: beat.epochs[index] as number }))
+            }
+      ),
+    bury: Effect.map(control(buryWorkers), ([row]) => {
+      const buried = row?.buried ?? 0
+      if (buried > 0) hints.ready()
+      return buried
+    }),
+    retire: (worker) =>
+      Effect.map(control(retireWorker(worker)), ([row]) => {
+        if (row !== undefined && row.freed > 0) hints.ready()
+      }),
+
+    claim: (request) =>
+      request.limit <= 0 || request.sagas.length === 0
+        ? Effect.succeed([])
+        : Effect.map(control(claimRuns(request)), (rows) => rows.map(toClaim)),
+    reclaim: (worker, run) =>
+      control(reclaimRun(worker, run)).pipe(
+        Effect.flatMap(([row]) => {
+          if (row === undefined) return Effect.succeed(Option.none())
+          const { seq } = row
+          return seq === null
+            ? Effect.fail(Failure.unavailable("the run's own append came in between"))
+            : Effect.succeed(Option.some(toClaim({ ...row, seq })))
+        }),
+        Effect.retry({ times: 5, while: (error) => error.reason._tag === "Unavailable" })
+      ),
+    append: Appends.make(connections, hints, { flights: appendFlights, delayMillis }),
+    release: (worker, runs) =>
+      runs.length === 0
+        ? Effect.void
+        : Effect.map(control(releaseRuns(worker, runs)), ([row]) => {
+            if (row !== undefined && row.freed > 0) hints.ready()
+          }),
+
+    listen: yield* Listening.make(connections, options)
+  }
+})
+
+const firstRun = (rows: ReadonlyArray<RunRow>) => Option.map(Option.fromUndefinedOr(rows[0]), toRun)
+
+const toClaim = (row: ClaimRow): Claim => ({ run: toRun(row), epoch: row.epoch, seq: row.seq, at: row.at })
+
+const toStoredUnsafe = ({ at, epoch, seq, tool_version, ...row }: EntryRow): Entry.Stored => ({
+  seq,
+  epoch,
+  at,
+  entry: Entry.fromRowUnsafe({ ...row, toolVersion: tool_version })
+})

@@ -1,0 +1,95 @@
+/** The writer of starts: those asked for at the same time share one statement and one commit, each run starting once. */
+import { Effect } from "effect"
+import type { NewRun, Started } from "../../outbox/Outbox.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
+import { getRuns } from "../queries/get-runs.ts"
+import { startRuns } from "../queries/start-runs.ts"
+import type { Answer } from "./batcher.ts"
+import * as Batcher from "./batcher.ts"
+import type { Connections } from "./connections.ts"
+import { toOutboxError } from "./connections.ts"
+import * as Failure from "./failure.ts"
+import type { Hints } from "./hints.ts"
+import * as Parameters from "./parameters.ts"
+import { toRun } from "./run-row.ts"
+
+export interface Options {
+  readonly flights: number
+  readonly delayMillis: number
+}
+
+const maxRuns = 1_000
+const maxCharacters = 8 * 1024 * 1024
+
+export const make = (
+  connections: Connections,
+  hints: Hints,
+  options: Options
+): ((run: NewRun) => Effect.Effect<Started, OutboxError>) => {
+  const whole = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) =>
+    Effect.flatMap(connections.write(startRuns(batch)), (rows) => {
+      const started = new Map(rows.map((row) => [row.run_id, row]))
+      const rest: Array<number> = []
+      for (const [index, run] of batch.entries()) {
+        const row = started.get(run.runId)
+        if (row === undefined) {
+          rest.push(index)
+          continue
+        }
+        if (!row.held) hints.ready()
+        answer(index, Effect.succeed({ _tag: "started", held: row.held, at: row.at }))
+      }
+      return rest.length === 0 ? Effect.void : find(batch, rest, answer)
+    })
+
+  // A statement of its own: what was there already may have been committed after the first one's snapshot.
+  const find = (batch: ReadonlyArray<NewRun>, rest: ReadonlyArray<number>, answer: Answer<Started, OutboxError>) => {
+    const idOf = (index: number) => (batch[index] as NewRun).runId
+    return connections.write(getRuns(rest.map(idOf))).pipe(
+      Effect.mapError(toOutboxError),
+      Effect.match({
+        onFailure: (error) => rest.forEach((index) => answer(index, Effect.fail(error))),
+        onSuccess: (rows) => {
+          const found = new Map(rows.map((row) => [row.run_id, row]))
+          for (const index of rest) {
+            const row = found.get(idOf(index))
+            answer(
+              index,
+              row === undefined ? Effect.fail(vanished) : Effect.succeed({ _tag: "exists", run: toRun(row) })
+            )
+          }
+        }
+      })
+    )
+  }
+
+  const flush = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>): Effect.Effect<void> =>
+    Effect.catch(whole(batch, answer), (error) => {
+      if (batch.length > 1 && error._tag === "SqlError" && Failure.isCertain(error)) {
+        return Effect.forEach(batch, (run, index) => flush([run], (_, result) => answer(index, result)), {
+          concurrency: 2,
+          discard: true
+        })
+      }
+      const failure = Effect.fail(toOutboxError(error))
+      batch.forEach((_, index) => answer(index, failure))
+      return Effect.void
+    })
+
+  const write = Batcher.make<NewRun, Started, OutboxError>({
+    ...options,
+    capacity: 1,
+    weigh: (run) => Math.max(1 / maxRuns, run.payload.length / maxCharacters),
+    keyOf: (run) => run.runId,
+    flush
+  })
+
+  return write
+}
+
+/** Whether Postgres can keep the texts of a run as they are. */
+export const isWritable = ({ attributes, key, payload, payloadDigest, saga }: NewRun): boolean =>
+  [saga, key, payload, payloadDigest, ...Object.entries(attributes).flat()].every(Parameters.isText)
+
+// Retention removed it between the two statements; started again it begins anew.
+const vanished = Failure.unavailable("the run was removed while it was started")

@@ -1,0 +1,98 @@
+/**
+ * Executes a call in the transaction that records it.
+ *
+ * The outcome is inserted last, at the next place of the run: where that is taken everything is undone. Where the fate of the commit is not
+ * known it is asked for by inserting at the same place once more, which waits until the old transaction has ended; what
+ * stands there then is the truth (G5).
+ */
+import type { PgClient } from "@effect/sql-pg"
+import { Data, Effect, Schedule } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Append, Appended, Transactions } from "../../outbox/Outbox.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
+import { appendEntries, prepare } from "../queries/append-entries.ts"
+import { findSlots } from "../queries/find-slots.ts"
+import { probeSlot } from "../queries/probe-slot.ts"
+import * as Caller from "./caller.ts"
+import type { Connections } from "./connections.ts"
+import * as Failure from "./failure.ts"
+
+/** The place is taken: undo everything. */
+class Fenced extends Data.TaggedError("Fenced")<{}> {}
+
+/** A failure of the call itself, kept apart from the database's. */
+class OfCall<E> extends Data.TaggedError("OfCall")<{ readonly error: E }> {}
+
+interface Executed<A> {
+  readonly append: Append
+  readonly result: A
+  /** When the entries were written, into the transaction that is still open. */
+  at: number | undefined
+}
+
+export const make = (
+  client: PgClient.PgClient,
+  connections: Connections,
+  options: { readonly timeoutMillis: number }
+): Transactions["Service"] => {
+  const inside = Caller.query(client, options.timeoutMillis)
+
+  const run = <A, E, R>(effect: Effect.Effect<A, E, R>, ask: (result: A) => Effect.Effect<Append>) =>
+    Effect.suspend(() => {
+      let executed: Executed<A> | undefined
+
+      const body = Effect.gen(function* () {
+        yield* inside(idleLimit(options.timeoutMillis))
+        const result = yield* Effect.mapError(effect, (error) => new OfCall({ error }))
+        executed = { append: yield* ask(result), result, at: undefined }
+        const [accepted] = yield* inside(appendEntries([prepare(executed.append)]))
+        if (accepted === undefined) return yield* new Fenced()
+        executed.at = accepted.at
+        return { appended: { _tag: "appended", at: accepted.at } as Appended, result }
+      })
+
+      const afterCommitFailed = ({ append, at, result }: Executed<A>, error: SqlError) =>
+        at === undefined
+          ? Effect.fail(Failure.fromSql(error))
+          : Effect.flatMap(decide(append), (committed) =>
+              committed
+                ? Effect.succeed({ appended: { _tag: "appended", at } as Appended, result })
+                : Effect.fail(Failure.unavailable("the transaction was not committed"))
+            )
+
+      return client.withTransaction(body).pipe(
+        Effect.catchTags({
+          OfCall: ({ error }) => Effect.fail(error),
+          Fenced: (fenced) =>
+            executed === undefined
+              ? Effect.die(fenced)
+              : Effect.succeed({ appended: { _tag: "fenced" } as Appended, result: executed.result }),
+          SqlError: (error) =>
+            executed === undefined ? Effect.fail(Failure.fromSql(error)) : afterCommitFailed(executed, error)
+        })
+      )
+    })
+
+  const control = connections.control
+  const decide = (append: Append): Effect.Effect<boolean, OutboxError> =>
+    control(probeSlot(append)).pipe(
+      Effect.as(true),
+      Effect.catch((error) => (Failure.isFreeSlot(error) ? Effect.succeed(false) : Effect.fail(error))),
+      Effect.flatMap((taken) =>
+        taken
+          ? Effect.map(
+              control(findSlots([append])),
+              ([slot]) => slot?.epoch === append.epoch && slot.append_id === append.appendId
+            )
+          : Effect.succeed(false)
+      ),
+      Effect.retry({ times: 5, schedule: Schedule.spaced("500 millis") })
+    )
+
+  return { run }
+}
+
+const idleLimit = (millis: number) => ({
+  text: "select set_config('idle_in_transaction_session_timeout', $1, true)",
+  params: [String(millis)]
+})

@@ -1,0 +1,15 @@
+/** All migrations, in order. They only go forward; one that was released is never changed. */
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { statements as outbox } from "./outbox.ts"
+
+const inOrder = (statements: ReadonlyArray<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(statements, (text) => sql.unsafe(text), { discard: true })
+  )
+
+/** By number and name, as `Migrator.fromRecord` takes them. */
+export const migrations = { "1_outbox": inOrder(outbox) }
+
+/** The number of the newest migration. */
+export const newest = 1

@@ -1,0 +1,51 @@
+/** Reads messages on their way, oldest first: to one run, or to all that a worker holds. Indexes: inbox_waiting, run_owner. */
+import * as Entry from "../../outbox/Entry.ts"
+import type { Message } from "../../outbox/Outbox.ts"
+import type { Statement } from "../internal/connections.ts"
+import * as Parameters from "../internal/parameters.ts"
+
+const columns = "i.run_id::text as run_id, i.format, i.path, i.value::text as value, i.detail::text as detail"
+
+const ofWorker = `
+select ${columns}
+from makegood.inbox i join makegood.run r using (run_id)
+where r.owner = $1 and i.taken_at is null
+order by i.place`
+
+const ofRun = `
+select ${columns}
+from makegood.inbox i
+where i.run_id = $1 and i.taken_at is null
+order by i.place`
+
+export interface MessageRow extends Pick<Entry.Row, "format" | "path" | "value" | "detail"> {
+  readonly run_id: string
+}
+
+export const readInboxOfWorker = (worker: string): Statement<MessageRow> => ({
+  text: ofWorker,
+  params: [Parameters.text(worker)]
+})
+
+export const readInboxOfRun = (runId: string): Statement<MessageRow> => ({
+  text: ofRun,
+  params: [Parameters.uuid(runId)]
+})
+
+/** The message of a row. Throws `UnreadableEntry`. */
+export const toMessageUnsafe = ({ run_id, ...row }: MessageRow): Message => {
+  const { _tag, id, ...told } = Entry.fromRowUnsafe({ ...nothing, ...row }) as Entry.Told
+  return { id, runId: run_id, told }
+}
+
+const nothing: Omit<Entry.Row, "format" | "path" | "value" | "detail"> = {
+  kind: "told",
+  tool: null,
+  toolVersion: null,
+  act: null,
+  key: null,
+  digest: null,
+  attempt: null,
+  class: null,
+  stamp: null
+}

@@ -1,0 +1,43 @@
+/**
+ * Puts a message into the inbox of a run that has not ended, once by its id.
+ *
+ * The run is only read: its sender and a worker that lays it to rest would otherwise wait for each other or miss each other. A row
+ * stays after it was taken, so that a message sent again is known. Indexes: the primary keys.
+ */
+import * as Entry from "../../outbox/Entry.ts"
+import type { Message } from "../../outbox/Outbox.ts"
+import type { Statement } from "../internal/connections.ts"
+import * as Parameters from "../internal/parameters.ts"
+
+const text = `
+with open as (
+  select r.run_id from makegood.run r
+  where r.run_id = $1 and r.state in ('pending', 'running', 'waiting', 'stuck')
+),
+put as (
+  insert into makegood.inbox (run_id, message_id, format, message, path, value, detail)
+  select o.run_id, $2, $3, $4, $5, $6::json, $7::json from open o
+  on conflict do nothing
+)
+select exists (table open) or exists (
+  select from makegood.inbox i where i.run_id = $1 and i.message_id = $2
+) as accepted`
+
+export const sendMessage = (message: Message): Statement<{ readonly accepted: boolean }> => {
+  const row = toldRow(message)
+  return {
+    text,
+    params: [
+      Parameters.uuid(message.runId),
+      Parameters.text(message.id),
+      Parameters.integer(row.format),
+      Parameters.text(message.told.message),
+      Parameters.text(row.path),
+      Parameters.text(row.value),
+      Parameters.text(row.detail)
+    ]
+  }
+}
+
+/** A message as the row that it becomes in the journal. */
+export const toldRow = ({ id, told }: Message): Entry.Row => Entry.toRow({ _tag: "told", id, ...told })
