@@ -35,7 +35,7 @@ const read = (directory: string): number | undefined => {
 const probe = (port: number): Effect.Effect<number | undefined> =>
   Effect.callback((resume) => {
     const server = Net.createServer()
-    server.once("error", () => resume(Effect.succeed(undefined)))
+    server.once("error", () => resume(Effect.undefined))
     server.listen(port, "127.0.0.1", () => {
       const address = server.address()
       server.close(() => resume(Effect.succeed(typeof address === "object" ? address?.port : undefined)))
