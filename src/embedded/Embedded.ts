@@ -87,8 +87,9 @@ export const Server = Context.Service<Server>("makegood/embedded/Server")
  *
  * **If the process dies**
  *
- * What was committed stays. The server ends with its owner, however the owner ends (on Windows it goes on). A server that is
- * found running at the next start in the same directory, without an owner, is stopped and started anew. While another live process owns the directory, starting fails with `DirectoryInUse`.
+ * What was committed stays. The server ends with its owner, however the owner ends (on Windows it goes on). A server
+ * that is found running without an owner at the next start in its directory is stopped and started anew. While another
+ * live process owns the directory, starting fails with `DirectoryInUse`.
  */
 export const server = (options: Options): Effect.Effect<Server, EmbeddedError | SqlError, Scope.Scope> =>
   Effect.gen(function* () {
