@@ -5,15 +5,16 @@
  * that was not accepted is ours from an earlier sending if its place bears its epoch and id, and else it is fenced.
  */
 import { Effect } from "effect"
+import type { SqlError } from "effect/sql/SqlError"
 import type { Append, Appended } from "../../outbox/Outbox.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
-import type { Prepared } from "../queries/append-entries.ts"
-import { appendEntries, prepare } from "../queries/append-entries.ts"
+import type { Accepted, Prepared } from "../queries/append-entries.ts"
+import { appendCarefully, appendEntries, prepare } from "../queries/append-entries.ts"
 import { findSlots } from "../queries/find-slots.ts"
 import type { Answer } from "./batcher.ts"
 import * as Batcher from "./batcher.ts"
-import type { Connections } from "./connections.ts"
+import type { Connections, Statement } from "./connections.ts"
 import { toOutboxError } from "./connections.ts"
 import * as Failure from "./failure.ts"
 import type { Hints } from "./hints.ts"
@@ -32,27 +33,50 @@ export const make = (
   hints: Hints,
   options: Options
 ): ((append: Append) => Effect.Effect<Appended, OutboxError>) => {
-  const whole = (batch: ReadonlyArray<Prepared>, answer: Answer<Appended, OutboxError>) =>
-    Effect.flatMap(connections.write(appendEntries(batch)), (accepted) => {
-      const at = new Map<string, number>()
-      for (const row of accepted) at.set(row.run_id, row.at)
-      const rest: Array<number> = []
+  const flush = (batch: ReadonlyArray<Prepared>, answer: Answer<Appended, OutboxError>): Effect.Effect<void> =>
+    Effect.catch(send(appendEntries(batch), batch, answer), (error) =>
+      Failure.isTaken(error) ? carefully(batch, answer) : apart(batch, answer, error)
+    )
+
+  const carefully = (batch: ReadonlyArray<Prepared>, answer: Answer<Appended, OutboxError>): Effect.Effect<void> =>
+    Effect.catch(send(appendCarefully(batch), batch, answer), (error) => apart(batch, answer, error))
+
+  const apart = (
+    batch: ReadonlyArray<Prepared>,
+    answer: Answer<Appended, OutboxError>,
+    error: SqlError | OutboxError
+  ) => {
+    if (batch.length > 1 && error._tag === "SqlError" && Failure.isCertain(error)) {
+      return Effect.forEach(batch, (one, index) => carefully([one], (_, result) => answer(index, result)), {
+        concurrency: 2,
+        discard: true
+      })
+    }
+    const failure = Effect.fail(toOutboxError(error))
+    for (let index = 0; index < batch.length; index++) answer(index, failure)
+    return Effect.void
+  }
+
+  const send = (
+    statement: Statement<Accepted>,
+    batch: ReadonlyArray<Prepared>,
+    answer: Answer<Appended, OutboxError>
+  ): Effect.Effect<void, SqlError | OutboxError> =>
+    Effect.flatMap(connections.write(statement), ([accepted]) => {
+      if (accepted === undefined) return Effect.die(new Error("the statement of an append gave no row"))
+      const { at, run_ids } = accepted
+      const appended = Effect.succeed<Appended>({ _tag: "appended", at })
+      const rest: Array<{ readonly index: number; readonly append: Append }> = []
       for (let index = 0; index < batch.length; index++) {
         const { append } = batch[index] as Prepared
-        const time = at.get(append.runId)
-        if (time === undefined) {
-          rest.push(index)
+        if (run_ids !== null && !run_ids.includes(append.runId)) {
+          rest.push({ index, append })
           continue
         }
         announce(append)
-        answer(index, Effect.succeed({ _tag: "appended", at: time }))
+        answer(index, appended)
       }
-      return rest.length === 0
-        ? Effect.void
-        : decide(
-            rest.map((index) => ({ index, append: (batch[index] as Prepared).append })),
-            answer
-          )
+      return rest.length === 0 ? Effect.void : decide(rest, answer)
     })
 
   const decide = (
@@ -80,19 +104,6 @@ export const make = (
     if (isEnd(change.state)) hints.ended(runId)
     else if (change.state !== "running") hints.ready()
   }
-
-  const flush = (batch: ReadonlyArray<Prepared>, answer: Answer<Appended, OutboxError>): Effect.Effect<void> =>
-    Effect.catch(whole(batch, answer), (error) => {
-      if (batch.length > 1 && error._tag === "SqlError" && Failure.isCertain(error)) {
-        return Effect.forEach(batch, (one, index) => flush([one], (_, result) => answer(index, result)), {
-          concurrency: 2,
-          discard: true
-        })
-      }
-      const failure = Effect.fail(toOutboxError(error))
-      for (let index = 0; index < batch.length; index++) answer(index, failure)
-      return Effect.void
-    })
 
   const write = Batcher.make<Prepared, Appended, OutboxError>({
     ...options,

@@ -43,6 +43,10 @@ export const isCertain = (error: SqlError): boolean => {
   return code === undefined ? isUnencodable(error) : !/^(08|57P|58|XX)/.test(code)
 }
 
+/** Whether a place was taken, or a row there already. */
+export const isTaken = (error: SqlError | OutboxError): boolean =>
+  error._tag === "SqlError" && codeOf(error) === "23505"
+
 /** Whether a probe found its place free; see `probe-slot.ts`. */
 export const isFreeSlot = ({ reason }: OutboxError): boolean => {
   if (reason._tag !== "Refused" || !isSqlError(reason.cause)) return false

@@ -7,6 +7,7 @@ const array =
   (values: ReadonlyArray<A | null>): PgTypes.Parameter =>
     Result.getOrThrow(PgTypes.array(values, oid))
 
+export const booleans = array<boolean>(PgTypes.OID.bool)
 export const texts = array<string>(PgTypes.OID.text)
 export const uuids = array<string>(PgTypes.OID.uuid)
 export const integers = array<number>(PgTypes.OID.int4)

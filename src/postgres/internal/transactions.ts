@@ -10,7 +10,7 @@ import { Data, Effect, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Append, Appended, Transactions } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
-import { appendEntries, prepare } from "../queries/append-entries.ts"
+import { appendCarefully, prepare } from "../queries/append-entries.ts"
 import { findSlots } from "../queries/find-slots.ts"
 import { probeSlot } from "../queries/probe-slot.ts"
 import * as Caller from "./caller.ts"
@@ -45,8 +45,8 @@ export const make = (
         yield* inside(idleLimit(options.timeoutMillis))
         const result = yield* Effect.mapError(effect, (error) => new OfCall({ error }))
         executed = { append: yield* ask(result), result, at: undefined }
-        const [accepted] = yield* inside(appendEntries([prepare(executed.append)]))
-        if (accepted === undefined) return yield* new Fenced()
+        const [accepted] = yield* inside(appendCarefully([prepare(executed.append)]))
+        if (accepted === undefined || accepted.run_ids !== null) return yield* new Fenced()
         executed.at = accepted.at
         return { appended: { _tag: "appended", at: accepted.at } as Appended, result }
       })
