@@ -1,7 +1,8 @@
 /**
  * Appends entries to many runs, each run's in whole or not at all (G4).
  *
- * A run's append is accepted where its worker is live, the run's row names that worker and epoch, and every place is free. The
+ * A run's append is accepted where its worker is live, the run's row names that worker and epoch, the
+ * entry before it is there, and every place is free. The
  * run's row and the inbox follow only for accepted ones. There are three texts for it:
  *
  * - `plain`, where no run's row changes and no message is taken: the steady state. One insert without `ON CONFLICT`: a place that is
@@ -40,10 +41,11 @@ export interface Accepted {
 
 const lines = `unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::text[], $7::int[], $8::int[], $9::int[],
     $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-    $19::text[])`
+    $19::text[], $20::int[])`
 const lineColumns = `run_id, seq, epoch, append_id, worker, format, tool_version, attempt, stamp, kind, path, tool, act, class,
-    key, digest, value, detail`
-const flags = "$20::int[], $21::bool[]"
+    key, digest, value, detail, place`
+// The same, with whether the run's row changes.
+const linesOfChanges = lines.replace("$20::int[]", "$20::int[], $21::bool[]")
 
 const columns = `run_id, seq, epoch, append_id, format, tool_version, attempt, stamp, kind, path, tool, act, class, key,
     digest, value, detail`
@@ -54,6 +56,9 @@ const values = `e.run_id, e.seq, e.epoch, e.append_id, e.format, e.tool_version,
 const held = (what: string) =>
   `join makegood.run r on r.run_id = ${what}.run_id and r.epoch = ${what}.epoch and r.owner = ${what}.worker
   join makegood.worker w on w.worker_id = ${what}.worker and w.died_at is null and w.lease_until > makegood.now()`
+
+// No gaps: an append begins after an entry that is there.
+const followed = "join makegood.entry p on p.run_id = e.run_id and p.seq = e.seq - e.place - 1"
 
 const locked = `locked as materialized (
   select a.*
@@ -92,6 +97,7 @@ with put as (
   select ${values}
   from ${lines} as e(${lineColumns})
   ${held("e")}
+  ${followed}
   order by e.run_id, e.seq
   returning run_id
 )
@@ -102,8 +108,9 @@ with ${locked},
 put as (
   insert into makegood.entry (${columns})
   select ${values}
-  from ${lines.slice(0, -1)}, ${flags}) as e(${lineColumns}, place, changes)
+  from ${linesOfChanges} as e(${lineColumns}, changes)
   ${held("e")}
+  ${followed}
   where not e.changes or e.run_id in (select run_id from locked)
   order by e.run_id, e.seq
   returning run_id
@@ -115,8 +122,9 @@ const careful = `
 with ${locked},
 line as materialized (
   select e.*
-  from ${lines.slice(0, -1)}, ${flags}) as e(${lineColumns}, place, changes)
+  from ${linesOfChanges} as e(${lineColumns}, changes)
   ${held("e")}
+  ${followed}
   where not e.changes or e.run_id in (select run_id from locked)
 ),
 first as (
@@ -143,14 +151,14 @@ export const appendEntries = (batch: ReadonlyArray<Prepared>): Statement<Accepte
   const params = lineParameters(batch)
   return batch.every(isPlain)
     ? { text: plain, params }
-    : { text: full, params: [...params, ...flagParameters(batch), ...changeParameters(batch)] }
+    : { text: full, params: [...params, ...changeParameters(batch)] }
 }
 
 /** The statement for a batch in which places may be taken. */
 export const appendCarefully = (batch: ReadonlyArray<Prepared>): Statement<Accepted> => {
   const params = lineParameters(batch)
   params[0] = integer(batch.length)
-  return { text: careful, params: [...params, ...flagParameters(batch), ...changeParameters(batch)] }
+  return { text: careful, params: [...params, ...changeParameters(batch)] }
 }
 
 const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter> => {
@@ -172,11 +180,13 @@ const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter
   const digest: Array<string | null> = []
   const value: Array<string | null> = []
   const detail: Array<string | null> = []
+  const place: Array<number> = []
   for (const { append, rows } of batch) {
-    let next = append.seq
-    for (const row of rows) {
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index] as Entry.Row
       run.push(append.runId)
-      seq.push(next++)
+      seq.push(append.seq + index)
+      place.push(index)
       epoch.push(append.epoch)
       appendId.push(append.appendId)
       worker.push(append.worker)
@@ -215,14 +225,10 @@ const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter
     texts(key),
     texts(digest),
     texts(value),
-    texts(detail)
+    texts(detail),
+    integers(place)
   ]
 }
-
-const flagParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter> => [
-  integers(batch.flatMap(({ rows }) => rows.map((_, index) => index))),
-  booleans(batch.flatMap(({ append, rows }) => rows.map(() => append.change !== undefined)))
-]
 
 const changeParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter> => {
   const changes = batch.flatMap(({ append }) =>
@@ -230,6 +236,7 @@ const changeParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Paramet
   )
   const messages = batch.flatMap(({ append }) => append.consumed.map((id) => ({ runId: append.runId, id })))
   return [
+    booleans(batch.flatMap(({ append, rows }) => rows.map(() => append.change !== undefined))),
     uuids(changes.map(({ runId }) => runId)),
     integers(changes.map(({ epoch }) => epoch)),
     texts(changes.map(({ worker }) => worker)),
