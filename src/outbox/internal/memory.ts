@@ -144,10 +144,11 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
   }
 
   const apply = (run: Mutable<Run>, change: Change, now: number) => {
+    run.changedAt = now
     run.state = change.state
     run.phase = change.phase
     run.stuckReason = change.stuckReason
-    run.wakeAt = change.wakeAt
+    run.wakeAt = change.state === "running" ? undefined : change.wakeAt
     run.result = change.result
     if (change.state !== "running") letGo(run, now)
     if (ends.has(change.state)) hints.push({ _tag: "ended", runId: run.runId })
@@ -177,7 +178,6 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     if (request.change !== undefined) refuseUnlessSound(request.change)
     write(kept, entries, request.appendId, now)
     for (const id of request.consumed) if (kept.inbox.delete(id)) kept.taken.add(id)
-    kept.run.changedAt = now
     if (request.change !== undefined) apply(kept.run, request.change, now)
     return { _tag: "appended", at: now } as const
   }

@@ -13,10 +13,8 @@ export const appends: ReadonlyArray<Draft> = [
   draft("writes at exactly the seq named, and tells when (G4)", ({ append, entries, held, write }) =>
     Effect.gen(function* () {
       const run = yield* held()
-      fenced(yield* append(run, { seq: 2 }))
       fenced(yield* append(run, { seq: 0 }))
       const first = yield* write(run, { entries: [recorded("a"), recorded("b")] })
-      fenced(yield* append(run, { seq: 4, appendId: 2 }))
       const second = yield* write(run, { seq: 3, appendId: 2, entries: [recorded("c")] })
       const found = yield* entries(run.runId)
       assert.deepEqual(told(found), ["claimed", "a", "b", "c"])
@@ -32,6 +30,16 @@ export const appends: ReadonlyArray<Draft> = [
           [second, 1]
         ]
       )
+    })
+  ),
+
+  draft("fences an append that would leave a gap in the record (G4)", ({ append, entries, held, write }) =>
+    Effect.gen(function* () {
+      const run = yield* held()
+      fenced(yield* append(run, { seq: 2 }))
+      fenced(yield* append(run, { seq: 3, entries: three, change: to("completed") }))
+      yield* write(run)
+      assert.deepEqual(told(yield* entries(run.runId)), ["claimed", "a"])
     })
   ),
 

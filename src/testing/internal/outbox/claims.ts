@@ -55,6 +55,8 @@ export const claims: ReadonlyArray<Draft> = [
       for (const place of [1, 2, 3]) fenced(yield* stage.append(zombie, { seq: place }))
       fenced(yield* stage.append(zombie, { seq, epoch }))
       yield* stage.write({ runId: zombie.runId, worker: next }, { epoch, seq })
+      // At the same place and with the same id, but of another epoch: not its own.
+      fenced(yield* stage.append(zombie, { seq }))
       assert.deepEqual(told(yield* stage.entries(zombie.runId)), ["claimed", "claimed", "a"])
     })
   ),

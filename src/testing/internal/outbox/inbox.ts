@@ -37,6 +37,7 @@ export const inbox: ReadonlyArray<Draft> = [
       assert.equal(yield* stage.outbox.send(word), true)
       assert.equal(yield* stage.outbox.send(word), true)
       assert.equal(yield* stage.outbox.send({ ...word, told: { message: "resume", by: "another" } }), true)
+      assert.deepEqual(yield* stage.outbox.inboxOf(held.runId), [word])
       const answers = yield* atOnce(Array.from({ length: 10 }, () => stage.outbox.send(word)))
       assert.ok(answers.every((answer) => answer))
       assert.deepEqual(yield* stage.outbox.inboxOf(held.runId), [word])
@@ -142,7 +143,7 @@ export const inbox: ReadonlyArray<Draft> = [
       const word = message(held.runId, randomUUID())
       yield* stage.outbox.send(word)
       const append = { entries: [toldOf(word)], consumed: [word.id] }
-      fenced(yield* stage.append(held, { ...append, seq: 2 }))
+      fenced(yield* stage.append(held, { ...append, seq: 0 }))
       fenced(yield* stage.append(held, { ...append, epoch: 2 }))
       yield* stage.lapse(held.worker)
       fenced(yield* stage.append(held, append))

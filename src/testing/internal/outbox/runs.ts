@@ -95,9 +95,10 @@ export const runs: ReadonlyArray<Draft> = [
       const first = stage.newRun()
       const second = { ...first, runId: randomUUID(), generation: 2 }
       yield* stage.outbox.start(first)
-      const find = Effect.map(stage.outbox.find(stage.saga, first.key), (found) =>
-        Option.getOrThrow(Option.map(found, ({ generation, runId }) => ({ generation, runId })))
-      )
+      const find = Effect.map(stage.outbox.find(stage.saga, first.key), (found) => {
+        const { generation, runId } = present(Option.getOrUndefined(found))
+        return { generation, runId }
+      })
       assert.deepEqual(yield* find, { generation: 1, runId: first.runId })
       assert.equal((yield* stage.outbox.start(second))._tag, "started")
       assert.deepEqual(yield* find, { generation: 2, runId: second.runId })
