@@ -71,8 +71,10 @@ export const AttemptFailed = Schema.TaggedStruct("attempt_failed", {
   /** The declared failure; absent where there was none (a time-out, a doubt after a crash). */
   value,
   why: Schema.optionalKey(Schema.String),
-  /** Milliseconds since the epoch by the database's clock, before which no further attempt is made. */
+  /** Milliseconds since the epoch, before which no further attempt is made. Absent: none is, until a person says so. */
   retryAt: Schema.optionalKey(Schema.Finite),
+  /** The worker did not live to see the end of the attempt; said by the next one. */
+  crashed: Schema.optionalKey(Schema.Literal(true)),
   stamp
 })
 
@@ -166,6 +168,7 @@ export type Kind = Entry["_tag"]
 export type Claimed = typeof Claimed.Type
 export type Intended = typeof Intended.Type
 export type AttemptFailed = typeof AttemptFailed.Type
+export type Settled = typeof Settled.Type
 export type Succeeded = typeof Succeeded.Type
 export type Failed = typeof Failed.Type
 export type Recorded = typeof Recorded.Type

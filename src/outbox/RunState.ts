@@ -33,10 +33,12 @@ export interface Call {
   /** How many attempts were begun. */
   readonly attempt: number
   readonly attempts: ReadonlyArray<Attempt>
-  /** `attempt`: one was begun and nothing is known of its end. `doubt`: it ended and may have happened. */
-  readonly open: "attempt" | "doubt" | undefined
-  /** The last settling, if it said that the call did not happen. */
-  readonly didNotHappen: boolean
+  /** How many of `attempts` were made before a person last spoke to the run; schedules count from there. */
+  readonly fresh: number
+  /** An attempt was begun and nothing is known of its end. */
+  readonly inCourse: boolean
+  /** An attempt may have happened, and nothing since said that it did not. */
+  readonly doubtful: boolean
   readonly outcome: Outcome | undefined
   readonly compensation: Call | undefined
 }
@@ -128,8 +130,9 @@ export const make = (): Growing => {
       intendedAt: stored.at,
       attempt: 1,
       attempts: [],
-      open: "attempt",
-      didNotHappen: false,
+      fresh: 0,
+      inCourse: true,
+      doubtful: false,
       outcome: undefined,
       compensation: undefined
     }
@@ -140,9 +143,12 @@ export const make = (): Growing => {
 
   const ended = (path: string, outcome: Outcome) => {
     const call = callAt(path)
-    call.outcome = outcome
-    call.open = undefined
-    if (Path.compensatedBy(path) === undefined) delivered.push(path)
+    // A result that could not be kept may be said by a person later: in the place of the first outcome.
+    const first = call.outcome
+    call.outcome = first === undefined ? outcome : { ...outcome, seq: first.seq, stamp: first.stamp }
+    call.inCourse = false
+    call.doubtful = false
+    if (first === undefined && Path.compensatedBy(path) === undefined) delivered.push(path)
     progress(outcome.stamp)
   }
 
@@ -164,7 +170,7 @@ export const make = (): Growing => {
       case "attempted": {
         const call = callAt(entry.path)
         call.attempt = entry.attempt
-        call.open = "attempt"
+        call.inCourse = true
         return
       }
       case "attempt_failed": {
@@ -177,13 +183,15 @@ export const make = (): Growing => {
           stamp: entry.stamp,
           retryAt: entry.retryAt
         })
-        call.open = entry.class === "inDoubt" ? "doubt" : undefined
-        return progress(entry.stamp)
+        call.inCourse = false
+        if (entry.class === "inDoubt") call.doubtful = true
+        return entry.crashed === true ? undefined : progress(entry.stamp)
       }
       case "settled": {
+        if (entry.happened !== false) return
         const call = callAt(entry.path)
-        call.open = undefined
-        call.didNotHappen = entry.happened === false
+        call.doubtful = false
+        call.inCourse = false
         return
       }
       case "succeeded":
@@ -207,6 +215,11 @@ export const make = (): Growing => {
         state.stuck = undefined
         state.deaths = 0
         if (entry.message === "cancel") state.cancel ??= entry
+        for (const step of steps.values()) {
+          if (step._tag !== "call") continue
+          step.fresh = step.attempts.length
+          if (step.compensation !== undefined) step.compensation.fresh = step.compensation.attempts.length
+        }
         return
       case "ended":
         state.ended = entry
@@ -239,13 +252,18 @@ export const fold = (entries: Iterable<Entry.Stored>): RunState => {
   return state
 }
 
-/** Where a call stands. While a worker holds the run, an open attempt may still be in course. */
+/** Whether nobody knows if the call happened. While a worker holds the run, it may be about to find out. */
+export const isInDoubt = (call: Call): boolean => call.outcome === undefined && (call.inCourse || call.doubtful)
+
+/** Where a call stands. A compensation that was given up, until a person says more, has failed. */
 export const callState = (call: Call): CallState => {
   const { compensation, outcome } = call
   if (compensation !== undefined) {
-    if (compensation.outcome === undefined) return "compensating"
-    return compensation.outcome._tag === "succeeded" ? "compensated" : "compensation_failed"
+    if (compensation.outcome !== undefined) return "compensated"
+    const last = compensation.attempts.at(-1)
+    const givenUp = last !== undefined && last.retryAt === undefined && !compensation.inCourse
+    return givenUp && compensation.fresh < compensation.attempts.length ? "compensation_failed" : "compensating"
   }
   if (outcome !== undefined) return outcome._tag
-  return call.open === "doubt" ? "in_doubt" : "intended"
+  return call.doubtful && !call.inCourse ? "in_doubt" : "intended"
 }

@@ -1,0 +1,216 @@
+/**
+ * Runs, from outside: start them, look at them, wait for their ends, and tell them what a person decided.
+ *
+ * Everything said to a run goes through its inbox and into its record; nothing here changes a run behind its worker's
+ * back. `Worker.layer` provides it; {@link layer} does where no worker runs in the process.
+ */
+import { Context, Effect, Layer, Schema, Stream } from "effect"
+import type * as Entry from "../outbox/Entry.ts"
+import { Outbox } from "../outbox/Outbox.ts"
+import type { Run, State } from "../outbox/Outbox.ts"
+import * as OutboxError from "../outbox/OutboxError.ts"
+import { Undecodable, Unencodable } from "../outbox/internal/value.ts"
+import type { CallState } from "../outbox/RunState.ts"
+import type { SagaDefinition } from "./internal/engine.ts"
+import { make } from "./internal/runs.ts"
+
+/** The key is taken by a run with another payload. */
+export class RunConflict extends Schema.TaggedError<RunConflict>()("RunConflict", {
+  saga: Schema.String,
+  key: Schema.String,
+  runId: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `The saga ${this.saga} has a run ${this.runId} under the key ${JSON.stringify(this.key)} with another payload. ` +
+      "Nothing was started. Use another key, or the payload of that run."
+  }
+}
+
+/** There is no such run. */
+export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { runId: Schema.String }) {
+  readonly retryable = false
+  override get message() {
+    return `There is no run ${JSON.stringify(this.runId).slice(0, 80)}. Nothing was done. Check the id, and which database this is.`
+  }
+}
+
+/** The run has ended, and ends are final. */
+export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", { runId: Schema.String, state: Schema.String }) {
+  readonly retryable = false
+  override get message() {
+    return `The run ${this.runId} has ended (${this.state}). Nothing was changed: ends are final.`
+  }
+}
+
+/** A key, id, name or text that cannot be recorded. */
+export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
+  what: Schema.String,
+  why: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.what} ${this.why}. Nothing was done. Change it.`
+  }
+}
+
+/** `execute` was asked for inside a transaction. */
+export class InTransaction extends Schema.TaggedError<InTransaction>()("InTransaction", {}) {
+  readonly retryable = false
+  override get message() {
+    return "A run was to be executed inside a transaction, whose commit it would wait for. Nothing was started. " +
+      "Use start inside the transaction, or execute outside."
+  }
+}
+
+/** Starting, asking and deciding; `reason` says what was wrong, `reason.retryable` whether trying again can help. */
+export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
+  reason: Schema.Union([
+    RunConflict,
+    RunNotFound,
+    RunEnded,
+    InvalidInput,
+    InTransaction,
+    Unencodable,
+    Undecodable,
+    OutboxError.Unavailable,
+    OutboxError.NotMigrated,
+    OutboxError.UnsafeSettings,
+    OutboxError.ForeignTransaction,
+    OutboxError.Refused
+  ])
+}) {
+  override get message() {
+    return this.reason.message
+  }
+}
+
+/** The run was taken back because somebody cancelled it. */
+export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
+  runId: Schema.String,
+  by: Schema.String,
+  why: Schema.optionalKey(Schema.String)
+}) {
+  override get message() {
+    return `The run ${this.runId} was cancelled by ${this.by}${this.why === undefined ? "" : `: ${this.why}`}. It was taken back.`
+  }
+}
+
+/** How a run is started. */
+export interface StartOptions {
+  /** Begins a new generation where the latest was rolled back, wholly or partly. Default: never. */
+  readonly again?: "ifRolledBack"
+  /** To find the run by; they do not change it. */
+  readonly attributes?: Readonly<Record<string, string>>
+}
+
+/** A started run. */
+export interface Handle<out A, out E> {
+  readonly runId: string
+  /** Waits for the end: the success, the body's failure, or `RunCancelled`. Goes on waiting while the run is stuck. */
+  readonly await: Effect.Effect<A, E | RunCancelled | RunsError, Runs>
+}
+
+/** Who decides, and why. */
+export interface Who {
+  readonly by: string
+  readonly why?: string
+  /** The sender's id of this word: the same id twice is one word. Default: a fresh one. */
+  readonly id?: string
+}
+
+/** One call of a run, as a person is shown it. */
+export interface CallSummary {
+  readonly path: string
+  readonly tool: string
+  readonly act: Entry.Act
+  readonly key: string
+  readonly state: CallState
+  readonly attempts: number
+}
+
+/** A run with what is known of it. */
+export interface Details extends Run {
+  readonly calls: ReadonlyArray<CallSummary>
+  /** Calls that happened and were not taken back though the run went back. */
+  readonly standing: ReadonlyArray<CallSummary>
+  /** Why it is stuck, where it is. */
+  readonly stuck: { readonly reason: Entry.StuckReason; readonly path?: string; readonly why: string } | undefined
+}
+
+/** What a person found out about a call in doubt. `happened` is its result, in its encoded (JSON) form. */
+export type Resolution = { readonly happened: Schema.Json } | { readonly didNotHappen: true }
+
+/** The runs of an outbox. */
+export class Runs extends Context.Service<Runs, {
+  readonly start: (
+    saga: { readonly saga: SagaDefinition; readonly idempotencyKey: (payload: unknown) => string },
+    payload: unknown,
+    options: StartOptions & { readonly waits?: boolean }
+  ) => Effect.Effect<Handle<any, any>, RunsError>
+  readonly get: (runId: string) => Effect.Effect<Details, RunsError>
+  readonly list: (filter: Filter) => Stream.Stream<Run, RunsError>
+  readonly history: (runId: string) => Effect.Effect<ReadonlyArray<Entry.Stored>, RunsError>
+  readonly await: (runId: string) => Effect.Effect<Run, RunsError>
+  readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
+  readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+  readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+  readonly resolve: (runId: string, path: string, resolution: Resolution, who: Who) => Effect.Effect<void, RunsError>
+}>()("makegood/Runs") {}
+
+/** Which runs to list. */
+export interface Filter {
+  readonly saga?: string
+  readonly state?: State
+  readonly attributes?: Readonly<Record<string, string>>
+}
+
+/** Runs without a worker in this process: they are started as `pending` for the workers elsewhere. */
+export const layer: Layer.Layer<Runs, never, Outbox> = Layer.effect(
+  Runs,
+  Effect.map(Outbox, (outbox) => Runs.of(make(outbox, undefined)))
+)
+
+/** A run, its calls, what stands, and why it is stuck. */
+export const get = (runId: string): Effect.Effect<Details, RunsError, Runs> => Runs.use((runs) => runs.get(runId))
+
+/** All runs that the filter names, newest first. */
+export const list = (filter: Filter = {}): Stream.Stream<Run, RunsError, Runs> =>
+  Stream.unwrap(Effect.map(Runs, (runs) => runs.list(filter)))
+
+/** The record of a run: all its entries so far, in order. */
+export const history = (runId: string): Effect.Effect<ReadonlyArray<Entry.Stored>, RunsError, Runs> =>
+  Runs.use((runs) => runs.history(runId))
+
+const await_ = (runId: string): Effect.Effect<Run, RunsError, Runs> => Runs.use((runs) => runs.await(runId))
+export {
+  /** Waits until a run has ended, and gives it. Goes on waiting while the run is stuck. */
+  await_ as await
+}
+
+/** The entries of a run, those there are and those to come, until its end. */
+export const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError, Runs> =>
+  Stream.unwrap(Effect.map(Runs, (runs) => runs.watch(runId)))
+
+/**
+ * Has a run taken back, also a waiting or stuck one. Calls in flight are awaited, never interrupted. A run that goes back
+ * already only records it; one that has ended is a `RunEnded`.
+ *
+ * **If the process dies**
+ *
+ * After this returned the word is durable and the run's worker, or the next one, acts on it.
+ */
+export const cancel = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.cancel(runId, who))
+
+/** Has a stuck run go on at the very place where it is stuck. Changes nothing for a run that is not. */
+export const resume = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.resume(runId, who))
+
+/** Settles the doubt about the call at `path` of a stuck run, and has the run go on. */
+export const resolve = (
+  runId: string,
+  path: string,
+  resolution: Resolution,
+  who: Who
+): Effect.Effect<void, RunsError, Runs> => Runs.use((runs) => runs.resolve(runId, path, resolution, who))

@@ -1,0 +1,249 @@
+/**
+ * A saga is a named, versioned program over a declared set of tools: ordinary Effect code whose every step is recorded.
+ *
+ * Between its steps the body has to be deterministic, since after a crash it is run again and skips what is recorded:
+ *
+ * - Effect's `Clock` and `Random` are recorded ones here. Time stands still between steps.
+ * - What cannot be repeated goes through a tool, or through {@link record}.
+ * - A step is asked by its scope's own fiber. For work side by side there are {@link all} and {@link forEach}.
+ * - Services are used in tools and in {@link record}; a body that asks for one itself does not compile.
+ *
+ * A typed failure of the body takes the run back. A defect does not: the run is `stuck: defect` until it is resumed.
+ */
+import { Effect, Layer, Pipeable, Schema } from "effect"
+import type { Scope } from "effect"
+import type { Transactions } from "../outbox/Outbox.ts"
+import { checkName, checkVersion } from "../tool/internal/define.ts"
+import { definition, type Definition } from "../tool/internal/definition.ts"
+import { ask, type Running } from "../tool/internal/running.ts"
+import type * as Tool from "../tool/Tool.ts"
+import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
+import { type SagaDefinition, Worker } from "./internal/engine.ts"
+import { type Handle, type RunCancelled, Runs, type RunsError, type StartOptions } from "./Runs.ts"
+
+export type { Running } from "../tool/internal/running.ts"
+
+/** Services that a recorded effect uses. */
+export interface Recorded<out R> {
+  readonly "~makegood/Recorded": R
+}
+
+/** Nothing provides it: its text is the message. */
+export interface NotInABody<out Service, out Message extends string> {
+  readonly "~makegood/NotInABody": readonly [Service, Message]
+}
+
+/** What is left of a body's requirements for the saga's layer to ask for. */
+export type Needs<R, Names extends string> = R extends Tool.Listed<Names> | Running | Scope.Scope
+  ? never
+  : R extends Recorded<infer Services> ? Services
+  : R extends Tool.Listed<string> ? R
+  : R extends Runs ? NotInABody<R, "a run is started from outside a saga">
+  : NotInABody<R, "use services in a tool, or in Saga.record">
+
+type ToolNeeds<R> = R extends Tool.Transactional ? Transactions : R
+
+/** A saga: what its runs take and give, which tools it may call, and how a run of it is named. */
+export interface Saga<out Name extends string, in out Payload, in out Success, in out Error, in out Tools extends string, out R>
+  extends Pipeable.Pipeable
+{
+  readonly name: Name
+  readonly version: number
+  readonly payloadSchema: Tool.Plain
+  readonly successSchema: Tool.Plain
+  readonly errorSchema: Tool.Plain
+  /**
+   * Gives the saga its body, and its runs to the worker.
+   *
+   * The layer keeps the context it is built in for the tools. When it is released the worker lets go of the saga's runs:
+   * calls in flight get their grace, then the runs are there for other workers.
+   */
+  readonly toLayer: <RB>(
+    body: (payload: Payload, run: { readonly runId: string }) => Effect.Effect<Success, Error, RB>
+  ) => Layer.Layer<never, never, Needs<RB, Tools> | ToolNeeds<R> | Worker>
+  /**
+   * Starts a run, or finds the one that is there: the saga's name and the payload's idempotency key name it.
+   *
+   * The same key with another payload is a `RunConflict`. Inside the caller's own `sql.withTransaction` the run starts
+   * if and only if that transaction commits (G17).
+   *
+   * **If the process dies**
+   *
+   * Before the commit there is no run, after it there is; calling `start` again gives the same one either way.
+   */
+  readonly start: (payload: Payload, options?: StartOptions) => Effect.Effect<Handle<Success, Error>, RunsError, Runs>
+  /**
+   * Starts a run and waits for its end. Refused inside a transaction, where it would wait for itself.
+   *
+   * **If the process dies**
+   *
+   * The run goes on elsewhere; calling `execute` again waits for the same run.
+   */
+  readonly execute: (
+    payload: Payload,
+    options?: StartOptions
+  ) => Effect.Effect<Success, Error | RunCancelled | RunsError, Runs>
+}
+
+/** Any saga. */
+export interface Any {
+  readonly name: string
+  readonly version: number
+  readonly payloadSchema: Tool.Plain
+  readonly successSchema: Tool.Plain
+  readonly errorSchema: Tool.Plain
+}
+
+/**
+ * Defines a saga.
+ *
+ * - `version`: raise it when runs under way could not go on under the new body.
+ * - `success`: default `Schema.Void`. `error`: default `Schema.Never`.
+ * - `tools`: all that the body may call. It is also what a rollback needs, so a tool stays listed while runs that
+ *   called it can still be taken back.
+ * - `idempotencyKey`: names the run. 1 to 500 characters without NUL.
+ *
+ * Throws a `TypeError` where a name or version could not be recorded.
+ */
+export const make = <
+  const Name extends string,
+  P extends Tool.Fields,
+  const T extends ReadonlyArray<Tool.Any>,
+  S extends Tool.Plain = Schema.Void,
+  E extends Tool.Plain = Schema.Never
+>(
+  name: Name,
+  options: {
+    readonly version: number
+    readonly payload: P
+    readonly success?: S
+    readonly error?: E
+    readonly tools: (T & UniqueNames<NoInfer<T>>) | Toolkit<T>
+    readonly idempotencyKey: (payload: Schema.Struct.Type<P>) => string
+  }
+): Saga<Name, Schema.Struct.Type<P>, S["Type"], E["Type"], T[number]["name"], Tool.Services<T[number]>> => {
+  checkName("A saga", name)
+  checkVersion(`The saga ${name}`, options.version)
+  const saga: SagaDefinition = {
+    name,
+    version: options.version,
+    payload: Schema.Struct(options.payload),
+    success: options.success ?? Schema.Void,
+    error: options.error ?? Schema.Never,
+    tools: toolsOf(name, options.tools as Iterable<Tool.Any>)
+  }
+  const idempotencyKey = options.idempotencyKey as (payload: unknown) => string
+  const start = (payload: unknown, given: StartOptions = {}) =>
+    Runs.use((runs) => runs.start({ saga, idempotencyKey }, payload, given))
+  const fields = {
+    name,
+    version: saga.version,
+    payloadSchema: saga.payload,
+    successSchema: saga.success,
+    errorSchema: saga.error,
+    toLayer: (body: never) =>
+      Layer.effectDiscard(
+        Effect.gen(function*() {
+          const worker = yield* Worker
+          const context = yield* Effect.context<never>()
+          yield* worker.register({ saga, body, context })
+        })
+      ),
+    start,
+    execute: (payload: unknown, given: StartOptions = {}) =>
+      Runs.use((runs) =>
+        runs.start({ saga, idempotencyKey }, payload, { ...given, waits: true }).pipe(
+          Effect.flatMap((handle) => handle.await)
+        )
+      )
+  }
+  return Object.assign(Object.create(Pipeable.Prototype), fields)
+}
+
+const toolsOf = (saga: string, tools: Iterable<Tool.Any>): ReadonlyMap<string, Definition> => {
+  const found = new Map<string, Definition>()
+  for (const tool of tools) {
+    if (found.has(tool.name)) {
+      throw new TypeError(`The saga ${saga} lists two tools named ${tool.name}. It was not defined. Rename one of them.`)
+    }
+    found.set(tool.name, (tool as unknown as { readonly [definition]: Definition })[definition])
+  }
+  return found
+}
+
+// ---- inside a body
+
+type Branches = ReadonlyArray<Effect.Effect<any, any, any>> | Readonly<Record<string, Effect.Effect<any, any, any>>>
+type Concurrency = number | "unbounded"
+
+const limitOf = (concurrency: Concurrency | undefined): number =>
+  concurrency === undefined || concurrency === "unbounded" ? Number.POSITIVE_INFINITY : Math.max(1, concurrency)
+
+/**
+ * Runs branches side by side, each in a scope of its own, and gives all their results.
+ *
+ * The branches of a record are named by its keys, those of a list by their index in the group `name` (default `all`).
+ * `concurrency` (default `"unbounded"`) is how many run at a time. When a branch fails the others start no new step,
+ * what they have in flight is awaited, and the earliest recorded failure is the group's.
+ */
+export const all = <const Arg extends Branches>(
+  branches: Arg,
+  options?: { readonly name?: string; readonly concurrency?: Concurrency }
+): Effect.Effect<
+  { -readonly [K in keyof Arg]: Effect.Success<Arg[K]> },
+  Effect.Error<Arg[keyof Arg & (Arg extends ReadonlyArray<any> ? number : string)]>,
+  Effect.Services<Arg[keyof Arg & (Arg extends ReadonlyArray<any> ? number : string)]> | Running
+> => {
+  const isList = Array.isArray(branches)
+  const keys = Object.keys(branches)
+  const values = Object.values(branches) as unknown as ReadonlyArray<Effect.Effect<unknown, unknown>>
+  return Effect.map(
+    ask("Saga.all", {
+      _tag: "branches",
+      group: options?.name ?? (isList ? "all" : undefined),
+      branches: values.map((effect, index) => ({ segment: keys[index]!, effect })),
+      concurrency: limitOf(options?.concurrency)
+    }) as Effect.Effect<ReadonlyArray<unknown>, any, any>,
+    (results) => (isList ? results : Object.fromEntries(results.map((result, index) => [keys[index]!, result]))) as any
+  )
+}
+
+/**
+ * Runs a branch for each item, side by side, and gives their results in the order of the items.
+ *
+ * The branches are numbered in the group `name` (default `forEach`); else as {@link all}.
+ */
+export const forEach = <A, B, E, R>(
+  items: Iterable<A>,
+  f: (item: A, index: number) => Effect.Effect<B, E, R>,
+  options?: { readonly name?: string; readonly concurrency?: Concurrency }
+): Effect.Effect<Array<B>, E, R | Running> =>
+  Effect.suspend(() =>
+    ask("Saga.forEach", {
+      _tag: "branches",
+      group: options?.name ?? "forEach",
+      branches: Array.from(items, (item, index) => ({
+        segment: String(index),
+        effect: Effect.suspend(() => f(item, index)) as Effect.Effect<unknown, unknown>
+      })),
+      concurrency: limitOf(options?.concurrency)
+    })
+  )
+
+/**
+ * Records the value of an effect that cannot be repeated: the first one committed is the one every replay sees.
+ *
+ * The effect may use services and the real clock, and must not act on the world: after a crash it may run again. It
+ * cannot fail; what can fail is a tool.
+ */
+export const record = <S extends Tool.Plain, R>(
+  name: string,
+  schema: S,
+  effect: Effect.Effect<NoInfer<S["Type"]>, never, R>
+): Effect.Effect<S["Type"], never, Running | ([R] extends [never] ? never : Recorded<R>)> =>
+  ask<S["Type"], never, any>("Saga.record", {
+    _tag: "record",
+    name,
+    schema,
+    effect: effect as Effect.Effect<unknown>
+  })

@@ -1,0 +1,46 @@
+/** What sagas and runs need of a worker in the same process. The worker implements it; sagas never import it. */
+import { Context } from "effect"
+import type { Effect, Scope } from "effect"
+import type { Definition } from "../../tool/internal/definition.ts"
+import type { Plain } from "../../tool/Tool.ts"
+import type { NewRun } from "../../outbox/Outbox.ts"
+
+/** A saga with the types erased. */
+export interface SagaDefinition {
+  readonly name: string
+  readonly version: number
+  readonly payload: Plain
+  readonly success: Plain
+  readonly error: Plain
+  readonly tools: ReadonlyMap<string, Definition>
+}
+
+/** A saga with its body, and the context its layer was built in: the one its tools execute in. */
+export interface Handler {
+  readonly saga: SagaDefinition
+  readonly body: (
+    payload: unknown,
+    run: { readonly runId: string }
+  ) => Effect.Effect<unknown, unknown, never>
+  readonly context: Context.Context<never>
+}
+
+/** Runs sagas that are registered with it. Made by `Worker.layer`. */
+export class Worker extends Context.Service<Worker, {
+  /** The worker's id: fresh at every start of the process, or after its lease was lost. */
+  readonly id: Effect.Effect<string>
+  /** Takes runs of this saga until the scope closes; then gives calls in flight their grace and hands the runs back. */
+  readonly register: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+}>()("makegood/Worker") {}
+
+/** What starting a run can ask of the worker beside it. */
+export interface Local {
+  /** The worker that is to hold a new run of this saga from the start, if one here has room. */
+  readonly holderFor: (saga: string, version: number, runId: string) => string | undefined
+  /** A run was started; `held` says whether for that worker. */
+  readonly started: (run: NewRun, found: { readonly held: boolean; readonly at: number }) => void
+  /** The start of a run for which a holder was named did not come to be. */
+  readonly notStarted: (runId: string) => void
+  /** Calls `listener` when a run ends here; gives the way to stop listening. */
+  readonly onEnd: (runId: string, listener: () => void) => () => void
+}

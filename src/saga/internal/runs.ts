@@ -1,0 +1,255 @@
+/** The implementation of `Runs` over an outbox, and a worker beside it where there is one. */
+import { Effect, Option, Result, Schema, Stream } from "effect"
+import type * as Duration from "effect/Duration"
+import type * as Entry from "../../outbox/Entry.ts"
+import { digestOfText } from "../../outbox/internal/canonical.ts"
+import * as Value from "../../outbox/internal/value.ts"
+import { isEnd } from "../../outbox/Outbox.ts"
+import type { NewRun, Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
+import * as RunState from "../../outbox/RunState.ts"
+import * as Rollback from "../Rollback.ts"
+import type { CallSummary, Details, Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
+import { InTransaction, InvalidInput, RunCancelled, RunConflict, RunEnded, RunNotFound, RunsError } from "../Runs.ts"
+import type { Local, SagaDefinition } from "./engine.ts"
+import * as Identity from "./identity.ts"
+
+const pageSize = 500
+/** How long until the next look where no hint came. */
+const pollInterval: Duration.Input = "500 millis"
+
+const failed = (reason: RunsError["reason"]) => new RunsError({ reason })
+
+/** The outbox's own error, as an error of runs. */
+const lift = <A, R>(self: Effect.Effect<A, OutboxError, R>): Effect.Effect<A, RunsError, R> =>
+  Effect.mapError(self, (error) => failed(error.reason))
+
+const refused = (what: string, why: string) => Effect.fail(failed(new InvalidInput({ what, why })))
+
+const fromResult = <A>(result: Result.Result<A, RunsError["reason"]>): Effect.Effect<A, RunsError> =>
+  Effect.fromResult(Result.mapError(result, failed))
+
+/** Text that may go into a column of the register: well-formed Unicode without NUL, of a bounded length. */
+const checkText = (what: string, text: unknown, most: number): Effect.Effect<string, RunsError> => {
+  if (typeof text !== "string") return refused(what, `is ${typeof text}, not a text`)
+  if (text.length === 0) return refused(what, "is empty")
+  if (text.length > most) return refused(what, `has ${text.length} characters; ${most} are allowed`)
+  if (text.includes("\0")) return refused(what, "contains NUL")
+  return text.isWellFormed() ? Effect.succeed(text) : refused(what, "contains half a surrogate pair")
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs["Service"] => {
+  const find = (runId: string): Effect.Effect<Run, RunsError> =>
+    uuid.test(runId)
+      ? Effect.flatMap(lift(outbox.get(runId)), (run) =>
+        Option.isNone(run) ? Effect.fail(failed(new RunNotFound({ runId }))) : Effect.succeed(run.value))
+      : Effect.fail(failed(new RunNotFound({ runId })))
+
+  const history = Effect.fnUntraced(function*(runId: string) {
+    yield* find(runId)
+    const entries: Array<Entry.Stored> = []
+    while (true) {
+      const page = yield* lift(outbox.entries(runId, { from: entries.length, limit: pageSize }))
+      entries.push(...page)
+      if (page.length < pageSize) return entries as ReadonlyArray<Entry.Stored>
+    }
+  })
+
+  const get = Effect.fnUntraced(function*(runId: string) {
+    const run = yield* find(runId)
+    return detailsOf(run, RunState.fold(yield* history(runId)))
+  })
+
+  /** Ends when something about the run may have changed. */
+  const changed = (runId: string) =>
+    Effect.raceFirst(
+      Effect.sleep(pollInterval),
+      Effect.callback<void>((resume) => {
+        const stop = local?.onEnd(runId, () => resume(Effect.void))
+        return Effect.sync(() => stop?.())
+      })
+    )
+
+  const awaitEnd = Effect.fnUntraced(function*(runId: string) {
+    while (true) {
+      const run = yield* find(runId)
+      if (isEnd(run.state)) return run
+      yield* changed(runId)
+    }
+  })
+
+  /** The first generation, or the latest where the first is there already; a further one where that is asked for. */
+  const startLatest = Effect.fnUntraced(function*(
+    saga: string,
+    key: string,
+    options: StartOptions,
+    startGeneration: (generation: number) => Effect.Effect<{ runId: string; found: Run | undefined }, RunsError>
+  ) {
+    const first = yield* startGeneration(0)
+    if (first.found === undefined) return first
+    const latest = Option.getOrElse(yield* lift(outbox.find(saga, key)), () => first.found!)
+    const wentBack = latest.state === "rolled_back" || latest.state === "partly_rolled_back"
+    return options.again === "ifRolledBack" && wentBack
+      ? yield* startGeneration(latest.generation + 1)
+      : { runId: latest.runId, found: latest }
+  })
+
+  const start = Effect.fnUntraced(function*(
+    { idempotencyKey, saga }: { readonly saga: SagaDefinition; readonly idempotencyKey: (payload: unknown) => string },
+    given: unknown,
+    options: StartOptions & { readonly waits?: boolean }
+  ) {
+    if (options.waits === true && (yield* outbox.inTransaction)) return yield* failed(new InTransaction())
+    const payload = yield* fromResult(Value.codec(saga.payload).encode(given, `the payload of ${saga.name}`))
+    const key = yield* checkText(`The idempotency key of ${saga.name}`, idempotencyKey(payload.value), 500)
+    const attributes = options.attributes ?? {}
+    for (const [name, value] of Object.entries(attributes)) {
+      yield* checkText("The name of an attribute", name, 100)
+      yield* checkText(`The attribute ${name}`, value, 1_000)
+    }
+    const payloadDigest = digestOfText(payload.text)
+
+    const startGeneration = Effect.fnUntraced(function*(generation: number) {
+      const runId = Identity.runId(saga.name, key, generation)
+      const run: NewRun = {
+        runId,
+        saga: saga.name,
+        version: saga.version,
+        key,
+        generation,
+        payload: payload.text,
+        payloadDigest,
+        attributes,
+        worker: (yield* outbox.inTransaction) ? undefined : local?.holderFor(saga.name, saga.version, runId)
+      }
+      const started = yield* lift(outbox.start(run)).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (exit._tag === "Failure" || exit.value._tag === "exists") local?.notStarted(runId)
+          })
+        )
+      )
+      if (started._tag === "started") {
+        yield* outbox.afterCommit(Effect.sync(() => local?.started(run, started)))
+      }
+      return { runId, found: started._tag === "exists" ? started.run : undefined }
+    })
+
+    const { found, runId } = yield* startLatest(saga.name, key, options, startGeneration)
+    if (found !== undefined && found.payloadDigest !== payloadDigest) {
+      return yield* failed(new RunConflict({ saga: saga.name, key, runId }))
+    }
+    return handleOf(saga, runId)
+  })
+
+  const handleOf = (saga: SagaDefinition, runId: string): Handle<any, any> => ({
+    runId,
+    await: Effect.flatMap(awaitEnd(runId), (run) => verdictOf(saga, run))
+  })
+
+  const verdictOf = Effect.fnUntraced(function*(saga: SagaDefinition, run: Run) {
+    const decode = (schema: SagaDefinition["success"], what: string) =>
+      fromResult(Value.codec(schema).decode(run.result ?? "null", `the ${what} of the run ${run.runId}`))
+    if (run.state === "completed") return yield* decode(saga.success, "result")
+    const { cancel, rollback } = RunState.fold(yield* history(run.runId))
+    if (rollback?.cause === "failed") return yield* Effect.fail(yield* decode(saga.error, "failure"))
+    const why = cancel?.why
+    return yield* new RunCancelled({ runId: run.runId, by: cancel?.by ?? "", ...(why === undefined ? {} : { why }) })
+  })
+
+  const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError> =>
+    Stream.paginate(0, (from) =>
+      Effect.map(
+        Effect.suspend(() => (from === 0 ? find(runId) : Effect.void)).pipe(
+          Effect.andThen(lift(outbox.entries(runId, { from, limit: pageSize }))),
+          Effect.tap((page) => (page.length === 0 ? changed(runId) : Effect.void))
+        ),
+        (page) => {
+          const ended = page.at(-1)?.entry._tag === "ended"
+          return [page, ended ? Option.none<number>() : Option.some(from + page.length)] as const
+        }
+      ))
+
+  const list = (filter: Filter): Stream.Stream<Run, RunsError> =>
+    Stream.paginate(undefined as { readonly createdAt: number; readonly runId: string } | undefined, (before) =>
+      Effect.map(
+        lift(outbox.list({ ...filter, before, limit: pageSize })),
+        (page) => {
+          const last = page.at(-1)
+          const next = page.length < pageSize || last === undefined
+            ? Option.none<typeof before>()
+            : Option.some({ createdAt: last.createdAt, runId: last.runId })
+          return [page, next] as const
+        }
+      ))
+
+  const tell = Effect.fnUntraced(function*(
+    runId: string,
+    who: Who,
+    told: Pick<Entry.Told, "message" | "path" | "happened" | "value">
+  ) {
+    const by = yield* checkText("The name of who decides", who.by, 500)
+    if (who.why !== undefined) yield* checkText("The reason", who.why, 10_000)
+    const id = yield* checkText("The id of a message", who.id ?? crypto.randomUUID(), 200)
+    const run = yield* find(runId)
+    if (isEnd(run.state)) return yield* failed(new RunEnded({ runId, state: run.state }))
+    const sent = yield* lift(
+      outbox.send({ id, runId, told: { ...told, by, ...(who.why === undefined ? {} : { why: who.why }) } })
+    )
+    if (!sent) return yield* failed(new RunEnded({ runId, state: (yield* find(runId)).state }))
+  })
+
+  return {
+    start,
+    get,
+    list,
+    history,
+    await: awaitEnd,
+    watch,
+    cancel: (runId, who) => tell(runId, who, { message: "cancel" }),
+    resume: (runId, who) => tell(runId, who, { message: "resume" }),
+    resolve: Effect.fnUntraced(function*(runId, path, resolution, who) {
+      const step = (yield* get(runId)).calls.some((call) => call.path === path)
+      if (!step) {
+        return yield* failed(new InvalidInput({ what: `The path ${JSON.stringify(path).slice(0, 200)}`, why: `names no call of the run ${runId}` }))
+      }
+      const value = "happened" in resolution
+        ? yield* fromResult(Value.codec(Schema.Json).encode(resolution.happened, "the resolution"))
+        : undefined
+      return yield* tell(runId, who, {
+        message: "resolve",
+        path,
+        happened: value !== undefined,
+        ...(value === undefined ? {} : { value: value.text })
+      })
+    })
+  }
+}
+
+const summaryOf = (call: RunState.Call, state = RunState.callState(call)): CallSummary => ({
+  path: call.path,
+  tool: call.intent.tool,
+  act: call.intent.act,
+  key: call.intent.key,
+  state,
+  attempts: call.attempt
+})
+
+const detailsOf = (run: Run, state: RunState.RunState): Details => {
+  const calls: Array<CallSummary> = []
+  for (const step of state.steps.values()) {
+    if (step._tag !== "call") continue
+    calls.push(summaryOf(step))
+    if (step.compensation !== undefined) calls.push(summaryOf(step.compensation))
+  }
+  const { stuck } = state
+  return {
+    ...run,
+    calls,
+    standing: isEnd(run.state) ? Rollback.standing(state).map((call) => summaryOf(call)) : [],
+    stuck: run.state !== "stuck" || stuck === undefined
+      ? undefined
+      : { reason: stuck.reason, why: stuck.why, ...(stuck.path === undefined ? {} : { path: stuck.path }) }
+  }
+}

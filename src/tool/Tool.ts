@@ -1,0 +1,260 @@
+/**
+ * A tool is a named, versioned, schema-typed operation on the world, with the way it is taken back.
+ *
+ * | constructor | act | compensation | when in doubt |
+ * |---|---|---|---|
+ * | {@link make} | changes the world, can be taken back | required | `inDoubt` required |
+ * | {@link irreversible} | changes the world for good | none; listed as standing after a rollback | `inDoubt` required |
+ * | {@link query} | only reads | none | done again |
+ * | {@link transaction} | changes rows of the outbox's own Postgres | optional; listed as standing without one | cannot be |
+ *
+ * A tool is a function: `yield* ChargeCard({ ... })` in the body of a saga that lists it is a call. The schemas of
+ * tools need no services, so that a rollback, a command line or a page can always decode what was recorded.
+ */
+import type { Duration, Effect, Pipeable, Schema } from "effect"
+import type { ByTag, FailureClass } from "./Failure.ts"
+import type { Lookup, Policy } from "./InDoubt.ts"
+import type { Call, Kind } from "./internal/definition.ts"
+import { define } from "./internal/define.ts"
+import type { Retry } from "./Retry.ts"
+
+export { askPerson, idempotent, sameKey } from "./InDoubt.ts"
+export type { Lookup, Policy } from "./InDoubt.ts"
+export type { Call, Kind } from "./internal/definition.ts"
+
+/** The requirement of a call: that the running saga lists this tool. Only `Saga.toLayer` takes it away. */
+export interface Listed<out Name extends string> {
+  readonly "~makegood/Listed": Name
+}
+
+/** The requirement of a transaction tool: an outbox that is kept in Postgres. */
+export interface Transactional {
+  readonly "~makegood/Transactional": true
+}
+
+/** A schema that needs no services. */
+export interface Plain extends Schema.Top {
+  readonly DecodingServices: never
+  readonly EncodingServices: never
+}
+
+/** The fields of parameters or a payload. */
+export interface Fields {
+  readonly [name: PropertyKey]: Plain
+}
+
+/** A tool: a function from its parameters to the call, and a value that says what the tool is. */
+export interface Tool<out Name extends string, in Parameters, out Success, out Failure, out R>
+  extends Pipeable.Pipeable
+{
+  (parameters: Parameters): Effect.Effect<Success, Failure, Listed<Name>>
+  readonly name: Name
+  readonly kind: Kind
+  readonly version: number
+  readonly description: string | undefined
+  readonly parametersSchema: Plain
+  readonly successSchema: Plain
+  readonly failureSchema: Plain
+  readonly "~R": R
+}
+
+/** Any tool. */
+export interface Any extends Pipeable.Pipeable {
+  (parameters: never): Effect.Effect<unknown, unknown, Listed<string>>
+  readonly name: string
+  readonly kind: Kind
+  readonly version: number
+  readonly description: string | undefined
+  readonly "~R": unknown
+}
+
+/** The name of a tool. */
+export type Name<T extends Any> = T["name"]
+
+/** The services a tool's functions use. */
+export type Services<T extends Any> = T["~R"]
+
+/** Why a call is taken back. */
+export type RollbackCause =
+  | { readonly _tag: "failed" }
+  | { readonly _tag: "cancelled"; readonly by: string }
+
+interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
+  /** Raise it when the meaning of parameters or results changes. Default: 1. */
+  readonly version?: number
+  readonly description?: string
+  readonly parameters: P
+  /** Default: `Schema.Void`. */
+  readonly success?: S
+  /** The failures the saga may see. Default: `Schema.Never`. */
+  readonly failure?: F
+  /** Does it. Runs under the real clock, in the context its saga's layer was built with; at least once per call. */
+  readonly execute: (
+    parameters: Schema.Struct.Type<P>,
+    call: Call<NoInfer<F["Type"]>>
+  ) => Effect.Effect<NoInfer<S["Type"]>, NoInfer<F["Type"]>, RE>
+  /** The class of each failure: a record by tag, or a function. Default: `Failure.classifyDefault`. */
+  readonly classify?: ((failure: NoInfer<F["Type"]>) => FailureClass) | ByTag<F["Type"]>
+  /** The schedule per class of failure. Default: `Retry.defaults`. */
+  readonly retry?: Retry<NoInfer<F["Type"]>>
+  /** How long one attempt may take. Default: 30 seconds. */
+  readonly timeout?: Duration.Input
+}
+
+interface Changing<P extends Fields, S extends Plain, F extends Plain, RE, RL> extends Common<P, S, F, RE> {
+  /** What to do when nobody knows whether it happened. */
+  readonly inDoubt: Policy | Lookup<Schema.Struct.Type<P>, NoInfer<S["Type"]>, NoInfer<F["Type"]>, RL>
+}
+
+/** What a compensation is told of the call it takes back. */
+export interface Done<P extends Fields, S extends Plain> {
+  readonly parameters: Schema.Struct.Type<P>
+  readonly success: NoInfer<S["Type"]>
+  readonly cause: RollbackCause
+}
+
+type Compensate<P extends Fields, S extends Plain, F extends Plain, RC> = (
+  done: Done<P, S>,
+  call: Call<NoInfer<F["Type"]>>
+) => Effect.Effect<unknown, NoInfer<F["Type"]>, RC>
+
+interface Compensation<P extends Fields, S extends Plain, F extends Plain, RC, RL> {
+  readonly run: Compensate<P, S, F, RC>
+  /** Default: the tool's `sameKey` or `idempotent`; where the tool looks up or asks, a person is asked. */
+  readonly inDoubt?: Policy | Lookup<Schema.Struct.Type<P>, unknown, NoInfer<F["Type"]>, RL>
+  /** Default: the tool's. */
+  readonly classify?: ((failure: NoInfer<F["Type"]>) => FailureClass) | ByTag<F["Type"]>
+  /** Default: the tool's. */
+  readonly retry?: Retry<NoInfer<F["Type"]>>
+  /** Default: the tool's. */
+  readonly timeout?: Duration.Input
+}
+
+interface Undo<P extends Fields, S extends Plain, F extends Plain, RC, RK, RD> {
+  /** Takes the call back. A call of its own, with a key of its own; repeated until it succeeds or a person is asked. */
+  readonly compensate: Compensate<P, S, F, RC> | Compensation<P, S, F, RC, RK>
+  /** Takes back a call that may not have happened at all; must bear that there is nothing to take back. */
+  readonly compensateInDoubt?: (
+    intent: { readonly parameters: Schema.Struct.Type<P>; readonly cause: RollbackCause },
+    call: Call<NoInfer<F["Type"]>>
+  ) => Effect.Effect<unknown, NoInfer<F["Type"]>, RD>
+}
+
+/** The options of {@link make}. */
+export interface MakeOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL, RC, RK, RD>
+  extends Changing<P, S, F, RE, RL>, Undo<P, S, F, RC, RK, RD>
+{}
+
+/** The options of {@link irreversible}. */
+export interface IrreversibleOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL>
+  extends Changing<P, S, F, RE, RL>
+{}
+
+/** The options of {@link query}. */
+export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE> extends Common<P, S, F, RE> {}
+
+/** The options of {@link transaction}. */
+export interface TransactionOptions<P extends Fields, S extends Plain, F extends Plain, RE, RC>
+  extends Common<P, S, F, RE>
+{
+  /** Takes the rows back, in a transaction as well. Without it the call is listed as standing after a rollback. */
+  readonly compensate?: Compensate<P, S, F, RC>
+}
+
+/**
+ * A tool that changes the world and can be taken back.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Tool } from "makegood"
+ *
+ * const rooms = new Map<string, string>()
+ *
+ * export const ReserveRoom = Tool.make("ReserveRoom", {
+ *   parameters: { guest: Schema.String },
+ *   success: Schema.Struct({ reservation: Schema.String }),
+ *   execute: ({ guest }, call) => Effect.sync(() => {
+ *     rooms.set(call.key, guest)
+ *     return { reservation: call.key }
+ *   }),
+ *   compensate: ({ success }) => Effect.sync(() => rooms.delete(success.reservation)),
+ *   inDoubt: Tool.sameKey({ validFor: "24 hours" })
+ * })
+ * ```
+ *
+ * **If the process dies**
+ *
+ * The intent is in the outbox before `execute` runs. The next worker finds it without an outcome and settles the doubt
+ * as `inDoubt` says; it never simply runs it again.
+ */
+export const make = <
+  const Name extends string,
+  P extends Fields,
+  S extends Plain = Schema.Void,
+  F extends Plain = Schema.Never,
+  RE = never,
+  RL = never,
+  RC = never,
+  RK = never,
+  RD = never
+>(
+  name: Name,
+  options: MakeOptions<P, S, F, RE, RL, RC, RK, RD>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD> => define(name, "reversible", options)
+
+/**
+ * A tool that changes the world for good: an e-mail, a shredded document.
+ *
+ * A rollback takes back everything else, lists it as standing, and the run ends as `partly_rolled_back`.
+ */
+export const irreversible = <
+  const Name extends string,
+  P extends Fields,
+  S extends Plain = Schema.Void,
+  F extends Plain = Schema.Never,
+  RE = never,
+  RL = never
+>(
+  name: Name,
+  options: IrreversibleOptions<P, S, F, RE, RL>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL> => define(name, "irreversible", options)
+
+/**
+ * A tool that only reads.
+ *
+ * It has no intent in the outbox and no commit of its own: its outcome is recorded with whatever is written next, and
+ * after a crash before that it is simply done again.
+ */
+export const query = <
+  const Name extends string,
+  P extends Fields,
+  S extends Plain = Schema.Void,
+  F extends Plain = Schema.Never,
+  RE = never
+>(name: Name, options: QueryOptions<P, S, F, RE>): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE> =>
+  define(name, "query", options)
+
+/**
+ * A tool that changes rows of the Postgres which also keeps the outbox: exactly once.
+ *
+ * `execute` uses the `SqlClient` of its context and runs in a transaction that commits if and only if the outcome is
+ * recorded. It must not open a transaction of another client.
+ *
+ * **If the process dies**
+ *
+ * Either both the rows and the outcome are there, or neither is and the call is made again.
+ */
+export const transaction = <
+  const Name extends string,
+  P extends Fields,
+  S extends Plain = Schema.Void,
+  F extends Plain = Schema.Never,
+  RE = never,
+  RC = never
+>(
+  name: Name,
+  options: TransactionOptions<P, S, F, RE, RC>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RC | Transactional> =>
+  define(name, "transaction", options)

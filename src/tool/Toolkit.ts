@@ -1,0 +1,21 @@
+/** A toolkit is a list of tools under different names, to be listed by sagas as a whole. */
+import type { Any } from "./Tool.ts"
+
+/** `unknown` where all names differ; else a type that nothing fits, whose text is the message. */
+export type UniqueNames<T extends ReadonlyArray<Any>, Seen extends string = never> = T extends
+  readonly [infer Head extends Any, ...infer Rest extends ReadonlyArray<Any>]
+  ? string extends Head["name"] ? UniqueNames<Rest, Seen>
+  : Head["name"] extends Seen ? { readonly "~error": `Two tools are named ${Head["name"]}` }
+  : UniqueNames<Rest, Seen | Head["name"]>
+  : unknown
+
+/** Tools under different names. Iterable. */
+export interface Toolkit<out Tools extends ReadonlyArray<Any>> extends Iterable<Tools[number]> {
+  readonly tools: Tools
+}
+
+/** Joins tools into a toolkit. Two tools of one name do not compile. */
+export const make = <const T extends ReadonlyArray<Any>>(...tools: T & UniqueNames<NoInfer<T>>): Toolkit<T> => ({
+  tools,
+  [Symbol.iterator]: () => (tools as T)[Symbol.iterator]() as Iterator<T[number]>
+})

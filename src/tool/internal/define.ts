@@ -1,0 +1,134 @@
+/** From the options of a constructor to a tool: defaults, checks at the time of definition, and the callable value. */
+import { Duration, Pipeable, Schema } from "effect"
+import * as Failure from "../Failure.ts"
+import type * as InDoubt from "../InDoubt.ts"
+import * as Retry from "../Retry.ts"
+import type * as Tool from "../Tool.ts"
+import { type Compensation, definition, type Definition, type Doubt, type Kind } from "./definition.ts"
+import { ask } from "./running.ts"
+
+interface Classifying {
+  readonly classify?: unknown
+  readonly retry?: Retry.Retry<never>
+  readonly timeout?: Duration.Input
+}
+
+interface CompensationOptions extends Classifying {
+  readonly run: Compensation["run"]
+  readonly inDoubt?: unknown
+}
+
+interface Options extends Classifying {
+  readonly version?: number
+  readonly description?: string
+  readonly parameters: Tool.Fields
+  readonly success?: Tool.Plain
+  readonly failure?: Tool.Plain
+  readonly execute: unknown
+  readonly inDoubt?: unknown
+  readonly compensate?: unknown
+  readonly compensateInDoubt?: unknown
+}
+
+const namePattern = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/
+
+/** Refuses a name that could not stand in a path. Thrown where the tool or saga is defined. */
+export const checkName = (what: string, name: string): void => {
+  if (namePattern.test(name)) return
+  throw new TypeError(
+    `${what} is named ${JSON.stringify(name).slice(0, 120)}. It was not defined. ` +
+      "A name is a letter and then letters, digits, _ and -, 100 characters at most."
+  )
+}
+
+/** Refuses a version that is not a whole number from 1 up. */
+export const checkVersion = (what: string, version: number): void => {
+  if (Number.isInteger(version) && version >= 1) return
+  throw new TypeError(`${what} has the version ${version}. It was not defined. A version is a whole number from 1 up.`)
+}
+
+const doubtOf = (inDoubt: unknown): Doubt => {
+  const given = inDoubt as InDoubt.Policy | InDoubt.Lookup<never, unknown, unknown, never>
+  return "lookup" in given
+    ? {
+      _tag: "lookup",
+      lookup: given.lookup as never,
+      settle: given.settle === undefined ? undefined : Duration.fromInputUnsafe(given.settle)
+    }
+    : given
+}
+
+const classifierOf = (classify: unknown): Definition["classify"] => {
+  if (classify === undefined) return (failure, nowMillis) => Failure.classifyDefault(failure, { nowMillis })
+  if (typeof classify === "function") return classify as Definition["classify"]
+  return Failure.byTag(classify as Failure.ByTag<unknown>)
+}
+
+/** What a compensation does about a doubt where it says nothing: a lookup finds the act, not its undoing. */
+const inherited = (doubt: Doubt): Doubt => doubt._tag === "lookup" ? { _tag: "askPerson" } : doubt
+
+const compensationOf = (compensate: unknown, tool: Omit<Definition, "compensation">): Compensation => {
+  const { doubt, classify, retry, timeout } = tool
+  if (typeof compensate === "function") {
+    return { run: compensate as Compensation["run"], doubt: inherited(doubt), classify, retry, timeout }
+  }
+  const own = compensate as CompensationOptions
+  return {
+    run: own.run,
+    doubt: own.inDoubt === undefined ? inherited(doubt) : doubtOf(own.inDoubt),
+    classify: own.classify === undefined ? classify : classifierOf(own.classify),
+    retry: own.retry === undefined ? retry : Retry.withDefaults(own.retry),
+    timeout: own.timeout === undefined ? timeout : Duration.fromInputUnsafe(own.timeout)
+  }
+}
+
+const Proto = Object.assign(Object.create(Function.prototype), {
+  ...Pipeable.Prototype,
+  toJSON(this: Tool.Any) {
+    return { _id: "makegood/Tool", name: this.name, kind: this.kind, version: this.version }
+  }
+})
+
+/** A function with a name, that is pipeable and carries its definition. */
+export const callable = (name: string, call: Function, fields: Record<PropertyKey, unknown>): any => {
+  Object.setPrototypeOf(call, Proto)
+  Object.defineProperty(call, "name", { value: name, enumerable: true })
+  return Object.assign(call, fields)
+}
+
+/** Builds a tool. Its type is the constructor's to give. */
+export const define = (name: string, kind: Kind, given: unknown): any => {
+  const options = given as Options
+  const version = options.version ?? 1
+  checkName("A tool", name)
+  checkVersion(`The tool ${name}`, version)
+  const bare: Omit<Definition, "compensation"> = {
+    name,
+    kind,
+    version,
+    description: options.description,
+    parameters: Schema.Struct(options.parameters),
+    success: options.success ?? Schema.Void,
+    failure: options.failure ?? Schema.Never,
+    execute: options.execute as Definition["execute"],
+    compensateInDoubt: options.compensateInDoubt as Definition["compensateInDoubt"],
+    doubt: options.inDoubt === undefined ? { _tag: "idempotent" } : doubtOf(options.inDoubt),
+    classify: classifierOf(options.classify),
+    retry: Retry.withDefaults(options.retry ?? {}),
+    timeout: Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
+  }
+  const tool: Definition = {
+    ...bare,
+    compensation: options.compensate === undefined ? undefined : compensationOf(options.compensate, bare)
+  }
+  const what = `The tool ${name}`
+  return callable(name, (parameters: unknown) => ask(what, { _tag: "call", tool, parameters }), {
+    kind,
+    version,
+    description: tool.description,
+    parametersSchema: tool.parameters,
+    successSchema: tool.success,
+    failureSchema: tool.failure,
+    [definition]: tool
+  })
+}

@@ -1,0 +1,62 @@
+/** A tool as the engine sees it: the options of its constructor with every default filled in and the types erased. */
+import type { Duration, Effect, Option } from "effect"
+import type { FailureClass } from "../Failure.ts"
+import type { Policy } from "../InDoubt.ts"
+import type * as Retry from "../Retry.ts"
+import type { Plain } from "../Tool.ts"
+
+export type Kind = "reversible" | "irreversible" | "query" | "transaction"
+
+/** What a tool's functions are told of the call they serve. */
+export interface Call<out Failure = unknown> {
+  /** The idempotency key: the same for every attempt of this call, and no other call's. */
+  readonly key: string
+  /** Counts from 1. */
+  readonly attempt: number
+  readonly runId: string
+  readonly path: string
+  /** The declared failure of the attempt before this one, where there was one. */
+  readonly previousFailure: Failure | undefined
+}
+
+type Erased<A> = (first: A, call: Call) => Effect.Effect<unknown, unknown, never>
+
+/** What is known when the outcome of an attempt is not. */
+export interface Intent {
+  readonly parameters: unknown
+}
+
+export type Lookup = (intent: Intent, call: Call) => Effect.Effect<Option.Option<unknown>, unknown, never>
+
+/** How a doubt is settled. */
+export type Doubt =
+  | Policy
+  | { readonly _tag: "lookup"; readonly lookup: Lookup; readonly settle: Duration.Duration | undefined }
+
+/** What a call and a compensation have in common. */
+export interface Manner {
+  readonly doubt: Doubt
+  readonly classify: (failure: unknown, nowMillis: number) => FailureClass
+  readonly retry: Retry.Complete<never>
+  readonly timeout: Duration.Duration
+}
+
+export interface Compensation extends Manner {
+  readonly run: Erased<{ readonly parameters: unknown; readonly success: unknown; readonly cause: unknown }>
+}
+
+export interface Definition extends Manner {
+  readonly name: string
+  readonly kind: Kind
+  readonly version: number
+  readonly description: string | undefined
+  readonly parameters: Plain
+  readonly success: Plain
+  readonly failure: Plain
+  readonly execute: Erased<never>
+  readonly compensation: Compensation | undefined
+  readonly compensateInDoubt: Erased<{ readonly parameters: unknown; readonly cause: unknown }> | undefined
+}
+
+/** Where a tool or saga keeps its definition, out of the way of those who use it. */
+export const definition = Symbol.for("makegood/definition")

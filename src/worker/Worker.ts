@@ -1,0 +1,73 @@
+/**
+ * The worker: takes runs from the outbox and brings them to their ends (G4, G12, G16, L1, L2).
+ *
+ * It holds a lease by which it acts, claims runs of the sagas registered with it, and gives each an incarnation. What
+ * goes wrong in one run stops no other. When its lease is over, or the database says that it is dead, it forgets all
+ * its runs at once; they go on from their records, here or elsewhere.
+ */
+import { Context, Duration, Effect, Layer, Option } from "effect"
+import { Outbox, Transactions } from "../outbox/Outbox.ts"
+import type { OutboxError } from "../outbox/Outbox.ts"
+import { defaultMaxBytes } from "../outbox/internal/value.ts"
+import { Worker } from "../saga/internal/engine.ts"
+import { make as makeRuns } from "../saga/internal/runs.ts"
+import { Runs } from "../saga/Runs.ts"
+import { make } from "./internal/pool.ts"
+
+export { Worker } from "../saga/internal/engine.ts"
+
+/** How a worker behaves. */
+export interface Options {
+  /** Shown to people; no identity. Default: `"worker"`. */
+  readonly name?: string
+  /** How long its runs are its own after a heartbeat. Default: 15 seconds. */
+  readonly lease?: Duration.Input
+  /** How often the lease is prolonged. Default: a third of the lease. */
+  readonly heartbeat?: Duration.Input
+  /** How long before the lease's end it stops acting. Default: 2 seconds, and a quarter of the lease at most. */
+  readonly margin?: Duration.Input
+  /** How often it looks for work where no hint came. Default: 1 second. */
+  readonly poll?: Duration.Input
+  /** How many runs it holds at a time. Default: 1,000. */
+  readonly concurrency?: number | "unbounded"
+  /** How long calls in flight may take when it stops. Default: 20 seconds. */
+  readonly grace?: Duration.Input
+  /** How long the outcome of a call waits for company before it is committed by itself. Default: 2 milliseconds. */
+  readonly commitDelay?: Duration.Input
+  /** The largest recorded value, in bytes. Default: 4 MiB. */
+  readonly maxValueBytes?: number
+}
+
+/**
+ * A worker, and the `Runs` beside it: what is started in this process is run here at once, without a detour.
+ *
+ * Provide it to the layers of sagas. It stops when it is released: it claims nothing more, awaits calls in flight for
+ * the length of `grace`, and gives its runs back, so that other workers take them at once.
+ *
+ * **If the process dies**
+ *
+ * Its runs go on in another worker within the lease and two seconds.
+ */
+export const layer = (options: Options = {}): Layer.Layer<Worker | Runs, OutboxError, Outbox> =>
+  Layer.effectContext(
+    Effect.gen(function*() {
+      const outbox = yield* Outbox
+      const transactions = Option.getOrUndefined(yield* Effect.serviceOption(Transactions))
+      const lease = Duration.fromInputUnsafe(options.lease ?? "15 seconds")
+      const leaseMillis = Duration.toMillis(lease)
+      const pool = yield* make({
+        outbox,
+        transactions,
+        name: options.name ?? "worker",
+        leaseMillis,
+        marginMillis: Math.min(Duration.toMillis(options.margin ?? "2 seconds"), leaseMillis / 4),
+        heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? Duration.times(lease, 1 / 3)),
+        poll: Duration.fromInputUnsafe(options.poll ?? "1 second"),
+        grace: Duration.fromInputUnsafe(options.grace ?? "20 seconds"),
+        commitDelay: Duration.fromInputUnsafe(options.commitDelay ?? "2 millis"),
+        maxValueBytes: options.maxValueBytes ?? defaultMaxBytes,
+        concurrency: options.concurrency === "unbounded" ? Number.POSITIVE_INFINITY : (options.concurrency ?? 1_000)
+      })
+      return Context.make(Worker, pool.worker).pipe(Context.add(Runs, makeRuns(outbox, pool.local)))
+    })
+  )

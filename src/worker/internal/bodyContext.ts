@@ -1,0 +1,79 @@
+/**
+ * What a body finds around it: recorded time, recorded chance, and silence while it replays.
+ *
+ * The services of the saga's layer are not in it. Tools and recorded effects run in the layer's own context, under the
+ * real clock.
+ */
+import { Clock, Context, Duration, Effect, Logger, Random, References, Scope, Tracer } from "effect"
+import { Running } from "../../tool/internal/running.ts"
+
+/** A clock that shows what `now` says, and on which nobody can wait. */
+const standingClock = (now: () => number): Clock.Clock => {
+  const nanos = () => BigInt(now()) * 1_000_000n
+  return {
+    currentTimeMillisUnsafe: now,
+    currentTimeMillis: Effect.sync(now),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
+    sleep: (duration) =>
+      Effect.die(
+        new Error(
+          `The body of a saga wanted to wait for ${Duration.format(duration)} (Effect.sleep, a timeout or a schedule), ` +
+            "but time stands still between its steps. The run is stuck and nothing was undone. " +
+            "Wait inside a tool; retries and time-outs are options of tools."
+        )
+      )
+  }
+}
+
+const seeded = (seed: string): Random.Random =>
+  Effect.runSync(Effect.withFiber((fiber) => Effect.succeed(fiber.getRef(Random.Random))).pipe(Random.withSeed(seed)))
+
+/** Random numbers from a seed; the generator is only made where one is asked for. */
+const recordedRandom = (seed: string): Random.Random => {
+  let random: Random.Random | undefined
+  return {
+    nextIntUnsafe: () => (random ??= seeded(seed)).nextIntUnsafe(),
+    nextDoubleUnsafe: () => (random ??= seeded(seed)).nextDoubleUnsafe()
+  }
+}
+
+/** The part that all scopes of a run share: its `Scope`, and loggers and a tracer that are silent while `isQuiet`. */
+export const forRun = (
+  layer: Context.Context<never>,
+  scope: Scope.Scope,
+  isQuiet: () => boolean
+): Context.Context<never> => {
+  const tracer = Context.get(layer, Tracer.Tracer)
+  const loggers = Array.from(Context.get(layer, Logger.CurrentLoggers), (logger) =>
+    Logger.make<unknown, unknown>((options) => (isQuiet() ? undefined : logger.log(options))))
+  return Context.empty().pipe(
+    Context.add(Logger.CurrentLoggers, new Set(loggers)),
+    Context.add(References.MinimumLogLevel, Context.get(layer, References.MinimumLogLevel)),
+    Context.add(
+      Tracer.Tracer,
+      Tracer.make({
+        span: (options) => (isQuiet() ? new Tracer.NativeSpan({ ...options, sampled: false }) : tracer.span(options)),
+        ...(tracer.context === undefined ? undefined : { context: tracer.context })
+      })
+    ),
+    Context.add(Scope.Scope, scope)
+  ) as Context.Context<never>
+}
+
+/** The context of one scope's fiber: `inherited` from the run or from the fiber that opened the scope. */
+export const forScope = (
+  inherited: Context.Context<never>,
+  scope: {
+    readonly seed: string
+    readonly now: () => number
+    readonly running: Running["Service"]
+  }
+): Context.Context<never> =>
+  inherited.pipe(
+    Context.add(Clock.Clock, standingClock(scope.now)),
+    Context.add(Random.Random, recordedRandom(scope.seed)),
+    Context.add(Running, scope.running)
+  ) as Context.Context<never>

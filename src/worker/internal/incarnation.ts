@@ -1,0 +1,339 @@
+/**
+ * One incarnation of a run: its life in this worker, from the claim until it ends, waits for a person, or is put down.
+ *
+ * To put a run down is to forget it: its body is dropped and never hears of it, calls in flight are interrupted, and
+ * what is recorded stays. The next incarnation goes on from the record.
+ */
+import { Cause, Effect, Exit, Result, Scope } from "effect"
+import type { Duration, Fiber } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
+import * as Value from "../../outbox/internal/value.ts"
+import type { Change, Message, Outbox, Phase, Run, State, Transactions } from "../../outbox/Outbox.ts"
+import type * as RunState from "../../outbox/RunState.ts"
+import type { Handler } from "../../saga/internal/engine.ts"
+import * as Landmark from "../Landmark.ts"
+import * as bodyContext from "./bodyContext.ts"
+import * as Call from "./call.ts"
+import * as Inbox from "./inbox.ts"
+import * as Jobs from "./jobs.ts"
+import type { Lease } from "./lease.ts"
+import * as Pen from "./pen.ts"
+import * as Rollback from "./rollback.ts"
+import * as Stage from "./stage.ts"
+
+/** What the worker lends to all its incarnations. */
+export interface Surroundings {
+  readonly outbox: Outbox["Service"]
+  readonly transactions: Transactions["Service"] | undefined
+  readonly lease: Lease
+  readonly commitDelay: Duration.Duration
+  readonly maxValueBytes: number
+  /** After how many deaths of its workers without progress a run is not tried again. */
+  readonly maxDeaths: number
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+}
+
+export interface Incarnation {
+  readonly runId: string
+  readonly epoch: number
+  readonly handler: Handler
+  /** Begins, with the messages that were waiting for the run. */
+  readonly begin: (messages: ReadonlyArray<Message>) => void
+  /** Messages from the run's inbox; those it was told before are passed over. */
+  readonly tell: (messages: ReadonlyArray<Message>) => void
+  /** Starts nothing more, awaits what is in flight, and ends once all of it is durable. */
+  readonly windDown: Effect.Effect<void>
+  /** Forgets the run, at once. */
+  readonly putDown: () => void
+}
+
+export const make = (
+  surroundings: Surroundings,
+  options: {
+    readonly run: Run
+    readonly epoch: number
+    readonly handler: Handler
+    readonly state: RunState.Growing
+    /** Why the record cannot be read, where it cannot. */
+    readonly unreadable: string | undefined
+    /** The run was put down; `end` says how it stands, where this incarnation wrote that. */
+    readonly gone: (end: State | undefined) => void
+  }
+): Incarnation => {
+  const { lease } = surroundings
+  const { epoch, handler, run, state } = options
+  const { runId } = run
+  const scope = Scope.makeUnsafe()
+  const inFlight = new Map<string, Fiber.Fiber<unknown, unknown>>()
+  const givenUp = new Set<string>()
+  const hurried = new Set<() => void>()
+  const heard = new Set(state.told)
+  let driver: Fiber.Fiber<unknown, unknown> | undefined
+  let isLeaving = false
+  let isDown = false
+  let isGoingBack = state.rollback !== undefined
+  let lastStamp = Math.max(state.stamp, run.createdAt)
+  let whenQuiet: (() => void) | undefined
+
+  const putDown = (end?: State) => {
+    if (isDown) return
+    isDown = true
+    Landmark.reached("run.put-down", runId)
+    stage.close()
+    pen.drop()
+    for (const fiber of inFlight.values()) fiber.interruptUnsafe()
+    inFlight.clear()
+    driver?.interruptUnsafe()
+    surroundings.fork(Scope.close(scope, Exit.void))
+    options.gone(end)
+  }
+
+  const pen = Pen.make({
+    ...surroundings,
+    runId,
+    epoch,
+    state,
+    lost: (why) => {
+      surroundings.fork(Effect.logWarning(`The run ${runId} was put down: ${why}. It goes on from its record.`))
+      putDown()
+    },
+    refused: (error) => {
+      surroundings.fork(Effect.logError(`The outbox refused entries of the run ${runId}; it was put down.`, error))
+      putDown()
+    }
+  })
+
+  const desk: Call.Desk = {
+    runId,
+    pen,
+    lease,
+    transactions: surroundings.transactions,
+    maxValueBytes: surroundings.maxValueBytes,
+    stamp: () => (lastStamp = Math.max(lastStamp, lease.now())),
+    haste: (path) => (isLeaving ? "leave" : givenUp.has(path) ? "giveUp" : "on"),
+    hurried: () =>
+      Effect.callback<void>((resume) => {
+        const listener = () => resume(Effect.void)
+        hurried.add(listener)
+        return Effect.sync(() => hurried.delete(listener))
+      })
+  }
+
+  const hurry = () => {
+    for (const listener of Array.from(hurried)) listener()
+  }
+
+  // ---- what is in flight
+
+  const track = <A>(path: string, effect: Effect.Effect<A>, then: (result: A) => void) => {
+    const fiber = Effect.runForkWith(handler.context)(effect)
+    if (fiber.pollUnsafe() === undefined) inFlight.set(path, fiber)
+    fiber.addObserver((exit) => {
+      inFlight.delete(path)
+      if (isDown) return
+      if (Exit.isSuccess(exit)) then(exit.value)
+      else broken(exit.cause)
+      if (inFlight.size === 0) whenQuiet?.()
+    })
+  }
+
+  /** A bug in the engine stops this run alone. */
+  const broken = (cause: Cause.Cause<unknown>) => {
+    if (!isDown) stuck({ reason: "defect", path: undefined, why: `The engine failed: ${Cause.pretty(cause)}` })
+  }
+
+  /** Starts nothing more; `then` is called when nothing is in flight any more. */
+  const leave = (then: () => void) => {
+    stage.close()
+    isLeaving = true
+    whenQuiet = then
+    hurry()
+    if (inFlight.size === 0) then()
+  }
+
+  const changeTo = (
+    to: State,
+    more: { readonly result?: string | undefined; readonly stuckReason?: Entry.StuckReason } = {}
+  ): Change => ({
+    state: to,
+    phase: (isGoingBack ? "rollback" : "forward") satisfies Phase,
+    stuckReason: more.stuckReason,
+    wakeAt: undefined,
+    result: more.result
+  })
+
+  const stuck = ({ path, reason, why }: Stage.Verdict) => {
+    if (isDown || isLeaving) return
+    const entry: Entry.Stuck = { _tag: "stuck", reason, why: why.slice(0, 16_384), ...(path === undefined ? {} : { path }) }
+    leave(() => pen.turn([entry], changeTo("stuck", { stuckReason: reason }), () => putDown("stuck")))
+  }
+
+  // ---- forward
+
+  const performCall = (asked: Stage.Asked, step: Extract<Stage.Asked["step"], { readonly _tag: "call" }>) => {
+    const { path, recorded } = asked
+    const parameters = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`, {
+      maxBytes: surroundings.maxValueBytes
+    })
+    if (Result.isFailure(parameters)) return stuck({ reason: "defect", path, why: parameters.failure.message })
+    if (asked.isGivenUp()) givenUp.add(path)
+    const record = recorded?._tag === "call" ? recorded : undefined
+    const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
+    track(path, Call.perform(desk, job), (ending) => {
+      switch (ending._tag) {
+        case "succeeded":
+          return stage.answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
+        case "failed":
+          return stage.answer(path, { exit: Exit.fail(ending.failure), stamp: ending.stamp })
+        case "stuck":
+          return stuck(ending.verdict)
+      }
+    })
+  }
+
+  const makeValue = (path: string, step: Extract<Stage.Asked["step"], { readonly _tag: "record" }>) =>
+    track(path, Effect.exit(step.effect), (exit) => {
+      if (Exit.isFailure(exit)) {
+        return stuck({ reason: "defect", path, why: `The recorded value died: ${Cause.pretty(exit.cause)}` })
+      }
+      const encoded = Value.codec(step.schema).encode(exit.value, `the value ${path}`, {
+        maxBytes: surroundings.maxValueBytes
+      })
+      if (Result.isFailure(encoded)) return stuck({ reason: "defect", path, why: encoded.failure.message })
+      const stamp = desk.stamp()
+      pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp }], "later")
+      stage.answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
+    })
+
+  const bodyEnded = (exit: Exit.Exit<unknown, unknown>) => {
+    Landmark.reached("body.ended", runId)
+    const { error, name, success } = handler.saga
+    const encoded = Exit.isSuccess(exit)
+      ? Value.codec(success).encode(exit.value, `the result of ${name}`)
+      : Value.codec(error).encode(Cause.squash(exit.cause), `the failure of ${name}`)
+    if (Result.isFailure(encoded)) return stuck({ reason: "defect", path: undefined, why: encoded.failure.message })
+    const { text } = encoded.success
+    if (Exit.isSuccess(exit)) {
+      const entry: Entry.Ended = { _tag: "ended", state: "completed", value: text }
+      pen.turn([entry], changeTo("completed", { result: text }), () => putDown("completed"))
+    } else {
+      goBack({ _tag: "rollback_began", cause: "failed", value: text })
+    }
+  }
+
+  const stage: Stage.Stage = Stage.make({
+    runId,
+    state,
+    startedAt: run.createdAt,
+    context: bodyContext.forRun(handler.context, scope, () => stage.isReplaying()),
+    differs: (step, recorded) => Jobs.difference(step, recorded),
+    recall: (asked) => Jobs.recall(asked),
+    perform: (asked) => (asked.step._tag === "call" ? performCall(asked, asked.step) : makeValue(asked.path, asked.step)),
+    givenUp: (path) => {
+      givenUp.add(path)
+      hurry()
+    },
+    replayed: () => Landmark.reached("run.replayed", runId),
+    ended: bodyEnded,
+    stuck
+  })
+
+  const goForward = () => {
+    const payload = Value.codec(handler.saga.payload).decode(run.payload, `the payload of the run ${runId}`)
+    if (Result.isFailure(payload)) return stuck({ reason: "undecodable", path: undefined, why: payload.failure.message })
+    stage.start(Effect.suspend(() => handler.body(payload.success, { runId })))
+  }
+
+  // ---- back
+
+  const goBack = (began: Entry.RollbackBegan) => {
+    if (isGoingBack) return
+    isGoingBack = true
+    leave(() => {
+      whenQuiet = undefined
+      pen.turn([began], changeTo("running"), takeBack)
+    })
+  }
+
+  const takeBack = () => {
+    isLeaving = false
+    const rollback = Rollback.drive({
+      desk: { ...desk, haste: (path) => (isLeaving ? "leave" : Rollback.isForward(path) ? "giveUp" : "on") },
+      state,
+      tools: handler.saga.tools
+    })
+    driver = Effect.runForkWith(handler.context)(rollback)
+    driver.addObserver((exit) => {
+      driver = undefined
+      if (isDown) return
+      if (Exit.isFailure(exit)) return broken(exit.cause)
+      const ending = exit.value as Rollback.Ending
+      if (ending._tag === "stuck") return stuck(ending.verdict)
+      if (ending._tag === "left") return whenQuiet?.()
+      const result = state.rollback?.value
+      const entry: Entry.Ended = { _tag: "ended", state: ending.state, ...(result === undefined ? {} : { value: result }) }
+      pen.turn([entry], changeTo(ending.state, { result }), () => putDown(ending.state))
+    })
+  }
+
+  // ---- from outside
+
+  const cancelled = (told: Entry.Told): Entry.RollbackBegan => ({
+    _tag: "rollback_began",
+    cause: "cancelled",
+    by: told.by,
+    ...(told.why === undefined ? {} : { why: told.why })
+  })
+
+  const tell = (messages: ReadonlyArray<Message>) => {
+    if (isDown || isLeaving) return
+    const fresh = messages.filter((message) => !heard.has(message.id))
+    if (fresh.length === 0) return
+    for (const message of fresh) heard.add(message.id)
+    pen.record(fresh.map(Inbox.toldOf), fresh.map((message) => message.id))
+    const cancel = fresh.find((message) => message.told.message === "cancel")
+    if (cancel !== undefined) goBack(cancelled(Inbox.toldOf(cancel)))
+  }
+
+  const begin = (messages: ReadonlyArray<Message>) => {
+    Landmark.reached("run.taken", runId)
+    if (options.unreadable !== undefined) {
+      return stuck({ reason: "undecodable", path: undefined, why: options.unreadable })
+    }
+    for (const message of messages) heard.add(message.id)
+    const heeded = Inbox.heed(messages, state, handler.saga.tools, desk.stamp)
+    const proceed = () => {
+      if (heeded.verdict !== undefined) stuck(heeded.verdict)
+      else if (state.deaths >= surroundings.maxDeaths) {
+        stuck({
+          reason: "poison",
+          path: undefined,
+          why: `${state.deaths} workers died while they held it, one after the other, and it made no progress.`
+        })
+      } else if (isGoingBack) takeBack()
+      else if (state.cancel !== undefined) goBack(cancelled(state.cancel))
+      else goForward()
+    }
+    if (messages.length === 0) return proceed()
+    pen.record(heeded.entries, messages.map((message) => message.id))
+    pen.flush(proceed)
+  }
+
+  return {
+    runId,
+    epoch,
+    handler,
+    begin,
+    tell,
+    windDown: Effect.callback<void>((resume) => {
+      if (isDown) return resume(Effect.void)
+      const durable = () => pen.flush(() => resume(Effect.void))
+      if (driver === undefined) return leave(durable)
+      isLeaving = true
+      whenQuiet = durable
+      hurry()
+    }),
+    putDown: () => putDown()
+  }
+}
+

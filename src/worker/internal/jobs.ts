@@ -1,0 +1,151 @@
+/** From steps and records to jobs: which functions of a tool a call executes, with what, under which key. */
+import { Exit, Option, Result } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
+import { digestOfText } from "../../outbox/internal/canonical.ts"
+import * as Value from "../../outbox/internal/value.ts"
+import * as Path from "../../outbox/Path.ts"
+import type * as RunState from "../../outbox/RunState.ts"
+import * as Identity from "../../saga/internal/identity.ts"
+import type { Definition } from "../../tool/internal/definition.ts"
+import type * as Tool from "../../tool/Tool.ts"
+import type { Job } from "./call.ts"
+import type { Answer, Asked, Verdict } from "./stage.ts"
+
+type AskedStep = Asked["step"]
+
+/** A call as the body asks for it. */
+export const forward = (
+  runId: string,
+  path: string,
+  tool: Definition,
+  parameters: Value.Encoded<unknown>,
+  record: RunState.Call | undefined
+): Job => ({
+  intent: record?.intent ?? {
+    _tag: "intended",
+    path,
+    tool: tool.name,
+    toolVersion: tool.version,
+    act: tool.kind,
+    key: Identity.callKey(runId, path),
+    digest: digestOfText(parameters.text),
+    value: parameters.text
+  },
+  tool,
+  manner: tool,
+  record,
+  parameters: parameters.value,
+  attempt: (call) => tool.execute(parameters.value as never, call),
+  success: tool.success
+})
+
+/** A call from its record alone, to settle what is in doubt about it. */
+export const fromRecord = (tool: Definition, record: RunState.Call, parameters: unknown): Job => ({
+  intent: record.intent,
+  tool,
+  manner: tool,
+  record,
+  parameters,
+  attempt: (call) => tool.execute(parameters as never, call),
+  success: tool.success
+})
+
+/** The taking-back of a call: a call of its own, with a key of its own. */
+export const compensation = (
+  runId: string,
+  tool: Definition,
+  record: RunState.Call,
+  parameters: unknown,
+  success: Option.Option<unknown>,
+  cause: Tool.RollbackCause
+): Job | undefined => {
+  const path = Path.compensationOf(record.path)
+  const attempt = Option.match(success, {
+    onSome: (value) => {
+      const run = tool.compensation?.run
+      return run && ((call: Tool.Call) => run({ parameters, success: value, cause }, call))
+    },
+    onNone: () => {
+      const run = tool.compensateInDoubt
+      return run && ((call: Tool.Call) => run({ parameters, cause }, call))
+    }
+  })
+  if (attempt === undefined || tool.compensation === undefined) return undefined
+  const intent: Entry.Intended = record.compensation?.intent ?? {
+    _tag: "intended",
+    path,
+    tool: tool.name,
+    toolVersion: tool.version,
+    act: "compensation",
+    key: Identity.callKey(runId, path),
+    digest: record.intent.digest
+  }
+  return {
+    intent,
+    tool,
+    manner: tool.compensation,
+    record: record.compensation,
+    parameters,
+    attempt,
+    success: undefined
+  }
+}
+
+/** Both sides in words where a step is not what the record says; `undefined` where they agree (G15). */
+export const difference = (step: AskedStep, recorded: RunState.Step): string | undefined => {
+  const { path } = recorded
+  if (recorded._tag === "value") {
+    return step._tag === "record" ? undefined : `The record has a value at ${path}, the body asked for a call of ${step.tool.name}.`
+  }
+  if (step._tag === "record") return `The record has a call of ${recorded.intent.tool} at ${path}, the body asked for a value.`
+  const { intent } = recorded
+  if (recorded.outcome === undefined && intent.toolVersion !== step.tool.version) {
+    return `The call at ${path} began with version ${intent.toolVersion} of ${intent.tool}, here is version ${step.tool.version}.`
+  }
+  const asked = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`)
+  if (Result.isFailure(asked)) return asked.failure.message
+  if (digestOfText(asked.success.text) === intent.digest) return undefined
+  const before = reencoded(step.tool, intent)
+  return before === asked.success.text
+    ? undefined
+    : `The record has ${path} with ${shown(intent.value)}, the body asked for it with ${shown(asked.success.text)}.`
+}
+
+/** Recorded parameters, as today's schema writes them. */
+const reencoded = (tool: Definition, intent: Entry.Intended): string | undefined => {
+  const codec = Value.codec(tool.parameters)
+  return codec.decode(intent.value ?? "null", intent.path).pipe(
+    Result.flatMap((parameters) => codec.encode(parameters, intent.path)),
+    Result.match({ onSuccess: (encoded) => encoded.text, onFailure: () => undefined })
+  )
+}
+
+const shown = (text: string | undefined): string =>
+  text === undefined ? "nothing" : text.length <= 500 ? text : `${text.slice(0, 500)}...`
+
+/** The answer to a step whose outcome is recorded. */
+export const recall = (asked: Asked): Answer | Verdict => {
+  const { path, recorded, step } = asked
+  const undecodable = (why: string): Verdict => ({ reason: "undecodable", path, why })
+  const answer = (schema: Tool.Plain, text: string, stamp: number, to: (value: unknown) => Answer["exit"]) => {
+    const decoded = Value.codec(schema).decode(text, `the recorded outcome of ${path}`)
+    return Result.isFailure(decoded) ? undecodable(decoded.failure.message) : { exit: to(decoded.success), stamp }
+  }
+  if (recorded?._tag === "value" && step._tag === "record") {
+    return answer(step.schema, recorded.value, recorded.stamp, Exit.succeed)
+  }
+  if (recorded?._tag !== "call" || step._tag !== "call" || recorded.outcome === undefined) {
+    return { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as what the body asked for.` }
+  }
+  const { entry, stamp } = recorded.outcome
+  if (entry._tag === "succeeded") {
+    return entry.value === undefined
+      ? undecodable(`${path} happened, and its result could not be kept. A person can say what it was.`)
+      : answer(step.tool.success, entry.value, stamp, Exit.succeed)
+  }
+  // Only a call whose branch was given up can fail without a declared failure, and nobody waits for that.
+  return entry.value === undefined
+    ? { exit: Exit.die(new Error(`${path} was given up`)), stamp }
+    : answer(step.tool.failure, entry.value, stamp, Exit.fail)
+}
+

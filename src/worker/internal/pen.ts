@@ -1,0 +1,200 @@
+/**
+ * The pen of one run: the only way its entries reach the outbox (G4, G5).
+ *
+ * A run has at most one append in flight. What is written meanwhile goes with the next one, so that in the steady state
+ * the outcome of a call travels with the next intent: one commit a call. An append whose fate is unknown is sent again,
+ * identical, at the same place, until it is answered or the lease is over.
+ */
+import { Effect, Exit, Schedule } from "effect"
+import type { Duration, Fiber } from "effect"
+import type { Entry } from "../../outbox/Entry.ts"
+import type { Append, Appended, Change, Outbox, OutboxError } from "../../outbox/Outbox.ts"
+import type * as RunState from "../../outbox/RunState.ts"
+import * as Landmark from "../Landmark.ts"
+import type { Lease } from "./lease.ts"
+
+/**
+ * When an entry has to be committed: `now`, as something waits for it; `soon`, within the commit delay; `later`, with
+ * whatever is written next.
+ */
+export type When = "now" | "soon" | "later"
+
+export interface Pen {
+  /** Adds entries. `committed` is called once they are durable, and never if they are not. */
+  readonly write: (entries: ReadonlyArray<Entry>, when: When, committed?: () => void) => void
+  /** Adds entries that record inbox messages, which go with them. */
+  readonly record: (entries: ReadonlyArray<Entry>, messages: ReadonlyArray<string>) => void
+  /** Adds entries together with what becomes of the run's row. */
+  readonly turn: (entries: ReadonlyArray<Entry>, change: Change, committed: () => void) => void
+  /** Calls back once all written so far is durable. */
+  readonly flush: (committed: () => void) => void
+  /**
+   * Lends the pen to a transaction that writes entries itself. Waits until all written so far is durable; until
+   * {@link Loan.back} nothing else is sent.
+   */
+  readonly lend: (entries: ReadonlyArray<Entry>) => Effect.Effect<Loan>
+  /** Nothing is sent any more. */
+  readonly drop: () => void
+}
+
+export interface Loan {
+  readonly append: Append
+  /** The transaction ended: with its entries written, or (`undefined`) without. */
+  readonly back: (appended: Appended | undefined) => void
+}
+
+export const make = (options: {
+  readonly outbox: Outbox["Service"]
+  readonly lease: Lease
+  readonly runId: string
+  readonly epoch: number
+  readonly state: RunState.Growing
+  readonly commitDelay: Duration.Duration
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  /** The run is no longer ours to write. */
+  readonly lost: (why: string) => void
+  /** The database refused what was written, for good. */
+  readonly refused: (error: OutboxError) => void
+}): Pen => {
+  const { epoch, fork, lease, lost, outbox, runId, state } = options
+  let entries: Array<Entry> = []
+  let waiting: Array<() => void> = []
+  let messages: Array<string> = []
+  let change: Change | undefined
+  /** Wait for the append in flight. */
+  let flushing: Array<() => void> = []
+  let borrowers: Array<() => void> = []
+  let urgent = false
+  let armed = false
+  let inFlight = false
+  let dropped = false
+  let appendId = 0
+
+  const written = (append: Append, at: number) => {
+    append.entries.forEach((entry, index) => state.add({ seq: append.seq + index, epoch, at, entry }))
+    lease.answered(at)
+    if (Landmark.isWatched()) append.entries.forEach((entry) => Landmark.reached(`${entry._tag}.after-commit`, runId))
+  }
+
+  const nextAppend = (batch: ReadonlyArray<Entry>): Append => {
+    if (Landmark.isWatched()) batch.forEach((entry) => Landmark.reached(`${entry._tag}.before-commit`, runId))
+    const append: Append = {
+      runId,
+      worker: lease.worker,
+      epoch,
+      appendId: ++appendId,
+      seq: state.seq + 1,
+      entries: batch,
+      change,
+      consumed: messages
+    }
+    change = undefined
+    messages = []
+    return append
+  }
+
+  const settled = (append: Append, appended: Appended | undefined, callbacks: ReadonlyArray<() => void>) => {
+    inFlight = false
+    if (dropped) return
+    if (appended?._tag === "fenced") return lost("another worker holds the run")
+    if (appended !== undefined) {
+      written(append, appended.at)
+      for (const committed of callbacks) committed()
+    }
+    const flushed = flushing
+    flushing = []
+    for (const committed of flushed) committed()
+    flush()
+  }
+
+  const flush = () => {
+    if (inFlight || dropped) return
+    if (entries.length > 0 && (urgent || borrowers.length > 0)) {
+      const append = nextAppend(entries)
+      const callbacks = waiting
+      entries = []
+      waiting = []
+      urgent = false
+      inFlight = true
+      fork(send(append)).addObserver((exit) => {
+        if (Exit.isSuccess(exit)) settled(append, exit.value, callbacks)
+        else inFlight = false
+      })
+    } else if (entries.length === 0) {
+      const borrower = borrowers.shift()
+      if (borrower !== undefined) {
+        inFlight = true
+        borrower()
+      }
+    }
+  }
+
+  /** Sends an append until it is answered. */
+  const send = (append: Append): Effect.Effect<Appended> =>
+    outbox.append(append).pipe(
+      Effect.retry({
+        schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]),
+        while: (error) => error.reason.retryable && !lease.isOver()
+      }),
+      Effect.catch((error) => {
+        if (error.reason.retryable) lost("the lease was over before the outbox answered")
+        else options.refused(error)
+        return Effect.never
+      })
+    )
+
+  const arm = () => {
+    if (armed) return
+    armed = true
+    fork(Effect.sleep(options.commitDelay)).addObserver(() => {
+      armed = false
+      if (entries.length === 0) return
+      urgent = true
+      flush()
+    })
+  }
+
+  const write: Pen["write"] = (added, when, committed) => {
+    if (dropped) return
+    entries.push(...added)
+    if (committed !== undefined) waiting.push(committed)
+    if (when === "now") {
+      urgent = true
+      flush()
+    } else if (when === "soon" && !urgent) {
+      arm()
+    }
+  }
+
+  return {
+    write,
+    record: (added, consumed) => {
+      messages.push(...consumed)
+      write(added, "now")
+    },
+    turn: (added, next, committed) => {
+      change = next
+      write(added, "now", committed)
+    },
+    flush: (committed) => {
+      if (entries.length === 0 && !inFlight) committed()
+      else if (entries.length === 0) flushing.push(committed)
+      else write([], "now", committed)
+    },
+    lend: (added) =>
+      Effect.callback<Loan>((resume) => {
+        borrowers.push(() => {
+          const append = nextAppend(added)
+          resume(Effect.succeed({ append, back: (appended) => settled(append, appended, []) }))
+        })
+        flush()
+      }),
+    drop: () => {
+      dropped = true
+      entries = []
+      waiting = []
+      flushing = []
+      borrowers = []
+    }
+  }
+}

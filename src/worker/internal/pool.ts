@@ -1,0 +1,382 @@
+/**
+ * The runs that one worker holds, and the loops that keep it alive and at work.
+ *
+ * - the heartbeat prolongs the lease, and compares the runs the database says are held with those that are;
+ * - the watch puts everything down when the lease is over;
+ * - the look-out buries dead workers, claims runs and reads inboxes: at every hint, and by polling without one.
+ */
+import { Clock, Duration, Effect, Latch, Option } from "effect"
+import type { Scope } from "effect"
+import { UnreadableEntry } from "../../outbox/Entry.ts"
+import type { Claim, Message, NewRun, Outbox, Run, State, Transactions } from "../../outbox/Outbox.ts"
+import { isEnd } from "../../outbox/Outbox.ts"
+import * as RunState from "../../outbox/RunState.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
+import type { Handler, Local, Worker } from "../../saga/internal/engine.ts"
+import * as Landmark from "../Landmark.ts"
+import * as Incarnation from "./incarnation.ts"
+import * as Lease from "./lease.ts"
+
+/** After so many deaths of workers without progress a run is poison. */
+const maxDeaths = 5
+const pageSize = 1_000
+/** How many runs are claimed with one statement. */
+const claimLimit = 100
+
+export interface Settings {
+  readonly outbox: Outbox["Service"]
+  readonly transactions: Transactions["Service"] | undefined
+  readonly name: string
+  readonly leaseMillis: number
+  readonly marginMillis: number
+  readonly heartbeat: Duration.Duration
+  readonly poll: Duration.Duration
+  readonly grace: Duration.Duration
+  readonly commitDelay: Duration.Duration
+  readonly maxValueBytes: number
+  readonly concurrency: number
+}
+
+interface Held {
+  readonly incarnation: Incarnation.Incarnation
+  /** Counts what was taken, so that a heartbeat does not judge runs that came after it was sent. */
+  readonly serial: number
+  /** How many heartbeats in a row did not find it. */
+  missed: number
+}
+
+const handlerKey = (saga: string, version: number) => `${saga}@${version}`
+
+export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.Return<
+  { readonly worker: Worker["Service"]; readonly local: Local },
+  OutboxError,
+  Scope.Scope
+> {
+  const { outbox } = settings
+  const clock = yield* Clock.Clock
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const handlers = new Map<string, Handler>()
+  const held = new Map<string, Held>()
+  /** Runs that are being started or loaded here. */
+  const arriving = new Set<string>()
+  const endListeners = new Map<string, Set<() => void>>()
+  const called = yield* Latch.make(false)
+  let isStopping = false
+  let serial = 0
+  let claiming = 0
+
+  // ---- the lease
+
+  const register = Effect.gen(function*() {
+    const lease = Lease.make({
+      worker: crypto.randomUUID(),
+      leaseMillis: settings.leaseMillis,
+      marginMillis: settings.marginMillis,
+      clock
+    })
+    const sent = lease.mark()
+    const { at } = yield* outbox.register({
+      id: lease.worker,
+      name: settings.name,
+      leaseMillis: settings.leaseMillis
+    })
+    lease.prolonged(sent, at)
+    return lease
+  })
+
+  let lease = yield* register
+
+  const putAllDown = (why: string) => {
+    if (held.size === 0) return
+    fork(Effect.logWarning(`The worker put ${held.size} runs down: ${why}. They go on from their records.`))
+    for (const { incarnation } of Array.from(held.values())) incarnation.putDown()
+  }
+
+  const beat = Effect.gen(function*() {
+    const current = lease
+    const sent = current.mark()
+    const before = { serial, claiming }
+    const answer = yield* outbox.heartbeat({ id: current.worker, leaseMillis: settings.leaseMillis })
+    if (answer._tag === "dead") {
+      current.end()
+      putAllDown("its lease was over and it was declared dead")
+      lease = yield* register
+      callLookOut()
+    } else {
+      current.prolonged(sent, answer.at)
+      if (!isStopping) yield* reconcile(answer.held, before)
+    }
+  })
+
+  /** Adopts runs that the database says are ours, and lets go of those that are not. */
+  const reconcile = Effect.fnUntraced(function*(
+    found: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>,
+    before: { readonly serial: number; readonly claiming: number }
+  ) {
+    const epochs = new Map(found.map(({ epoch, runId }) => [runId, epoch]))
+    for (const [runId, run] of held) {
+      if (run.serial > before.serial) continue
+      run.missed = epochs.get(runId) === run.incarnation.epoch ? 0 : run.missed + 1
+      if (run.missed >= 2) run.incarnation.putDown()
+    }
+    // A claim whose answer is still to come explains runs that we do not know.
+    if (before.claiming > 0 || claiming > 0) return
+    for (const { epoch, runId } of found) {
+      if (held.has(runId) || arriving.has(runId)) continue
+      const claim = yield* outbox.reclaim(lease.worker, { runId, epoch })
+      if (Option.isSome(claim)) yield* take(claim.value)
+    }
+  })
+
+  // ---- taking runs
+
+  const room = () => settings.concurrency - held.size - arriving.size
+
+  const hold = (run: Run, epoch: number, state: RunState.Growing, unreadable: string | undefined) => {
+    const handler = handlers.get(handlerKey(run.saga, run.version))
+    if (handler === undefined || isStopping) return undefined
+    const incarnation = Incarnation.make(
+      {
+        ...settings,
+        lease,
+        maxDeaths,
+        fork
+      },
+      {
+        run,
+        epoch,
+        handler,
+        state,
+        unreadable,
+        gone: (end) => {
+          held.delete(run.runId)
+          if (end !== undefined && isEnd(end)) announce(run.runId)
+          if (held.size + 1 >= settings.concurrency) callLookOut()
+        }
+      }
+    )
+    held.set(run.runId, { incarnation, serial: ++serial, missed: 0 })
+    return incarnation
+  }
+
+  /** Loads the record of a claimed run and begins. Where that fails the lease or the heartbeat finds it again. */
+  const take = Effect.fnUntraced(function*({ epoch, run, seq }: Claim) {
+    const { runId } = run
+    arriving.add(runId)
+    yield* Effect.gen(function*() {
+      const { state, unreadable } = yield* load(run, epoch, seq)
+      const messages = yield* outbox.inboxOf(runId)
+      const incarnation = hold(run, epoch, state, unreadable)
+      if (incarnation === undefined) return yield* outbox.release(lease.worker, [{ runId, epoch }])
+      incarnation.begin(messages)
+    }).pipe(
+      Effect.catch((error) => Effect.logWarning(`The run ${runId} was claimed but could not be loaded yet.`, error)),
+      Effect.ensuring(Effect.sync(() => arriving.delete(runId)))
+    )
+  })
+
+  const load = Effect.fnUntraced(function*(run: Run, epoch: number, seq: number) {
+    const state = RunState.make()
+    const read = Effect.gen(function*() {
+      while (state.seq < seq - 1) {
+        const page = yield* outbox.entries(run.runId, { from: state.seq + 1, limit: pageSize })
+        for (const stored of page) state.add(stored)
+        if (page.length < pageSize) break
+      }
+    })
+    const unreadable = yield* read.pipe(
+      Effect.as(undefined),
+      Effect.catchDefect((defect) => Effect.succeed(defect instanceof UnreadableEntry ? defect.message : String(defect)))
+    )
+    if (unreadable === undefined) return { state, unreadable }
+    // Only so much of the record as is needed to add to it.
+    const bare = RunState.make()
+    bare.add({ seq: seq - 1, epoch, at: run.createdAt, entry: { _tag: "claimed", worker: lease.worker, from: "queue" } })
+    return { state: bare, unreadable }
+  })
+
+  const claim = Effect.gen(function*() {
+    while (!isStopping && !lease.isOver()) {
+      const limit = Math.min(room(), claimLimit)
+      const sagas = Array.from(handlers.values(), ({ saga }) => ({ name: saga.name, version: saga.version }))
+      if (limit <= 0 || sagas.length === 0) return
+      claiming++
+      const claims = yield* outbox.claim({ worker: lease.worker, sagas, limit }).pipe(
+        Effect.ensuring(Effect.sync(() => claiming--))
+      )
+      yield* Effect.forEach(claims, take, { concurrency: 8, discard: true })
+      if (claims.length < limit) return
+    }
+  })
+
+  const readInboxes = Effect.gen(function*() {
+    if (held.size === 0) return
+    const messages = yield* outbox.inbox(lease.worker)
+    for (const [runId, told] of groupByRun(messages)) held.get(runId)?.incarnation.tell(told)
+  })
+
+  // ---- the loops
+
+  const callLookOut = () => called.openUnsafe()
+
+  const survive = <E>(what: string, effect: Effect.Effect<void, E>) =>
+    Effect.catchCause(effect, (cause) => Effect.logWarning(`${what} failed; it is tried again.`, cause))
+
+  const heartbeats = Effect.gen(function*() {
+    let failed = false
+    while (true) {
+      // While the database is away it is asked more often, so that work goes on soon after it is back.
+      yield* Effect.sleep(failed ? Duration.min(settings.heartbeat, Duration.seconds(1)) : settings.heartbeat)
+      failed = true
+      yield* survive("A heartbeat", Effect.tap(beat, () => Effect.sync(() => (failed = false))))
+    }
+  })
+
+  const watch = Effect.gen(function*() {
+    const interval = Math.max(20, Math.min(250, settings.marginMillis / 4))
+    while (true) {
+      yield* Effect.sleep(interval)
+      if (lease.isOver()) putAllDown("its lease was over")
+    }
+  })
+
+  const lookOut = Effect.gen(function*() {
+    while (true) {
+      yield* Effect.raceFirst(Effect.sleep(settings.poll), called.await)
+      called.closeUnsafe()
+      if (isStopping || lease.isOver()) continue
+      yield* survive("Looking for work", Effect.andThen(Effect.asVoid(outbox.bury), Effect.andThen(claim, readInboxes)))
+    }
+  })
+
+  // ---- stopping
+
+  /** Lets go of these runs: awaits what they have in flight, for the length of the grace, and gives them back. */
+  const letGo = Effect.fnUntraced(function*(runs: ReadonlyArray<Incarnation.Incarnation>) {
+    yield* Effect.forEach(runs, (run) => run.windDown, { concurrency: "unbounded", discard: true }).pipe(
+      Effect.timeoutOption(settings.grace)
+    )
+    const left = runs.filter((run) => held.get(run.runId)?.incarnation === run)
+    for (const run of left) run.putDown()
+    if (left.length === 0) return
+    yield* outbox.release(lease.worker, left.map(({ epoch, runId }) => ({ runId, epoch })))
+    for (const { runId } of left) Landmark.reached("run.released", runId)
+  })
+
+  const stop = Effect.gen(function*() {
+    isStopping = true
+    yield* letGo(Array.from(held.values(), ({ incarnation }) => incarnation))
+    yield* outbox.retire(lease.worker)
+    lease.end()
+  }).pipe(
+    Effect.timeout(Duration.sum(settings.grace, Duration.seconds(5))),
+    Effect.catch((error) =>
+      Effect.logWarning("The worker stopped without giving its runs back; they go on when its lease is over.", error))
+  )
+
+  yield* Effect.addFinalizer(() => stop)
+  yield* Effect.forkScoped(heartbeats)
+  yield* Effect.forkScoped(watch)
+  yield* Effect.forkScoped(lookOut)
+  yield* outbox.listen((hint) => {
+    if (hint._tag === "ended") announce(hint.runId)
+    else if (hint._tag === "ready" || held.has(hint.runId) || held.size < settings.concurrency) callLookOut()
+  })
+
+  // ---- what sagas and runs see of it
+
+  const announce = (runId: string) => {
+    for (const listener of endListeners.get(runId) ?? []) listener()
+  }
+
+  const local: Local = {
+    holderFor: (saga, version, runId) => {
+      if (isStopping || lease.isOver() || room() <= 0 || held.has(runId)) return undefined
+      if (!handlers.has(handlerKey(saga, version))) return undefined
+      arriving.add(runId)
+      return lease.worker
+    },
+    started: (run, { at, held: isHeld }) => {
+      arriving.delete(run.runId)
+      if (!isHeld) {
+        callLookOut()
+        return
+      }
+      lease.answered(at)
+      const state = RunState.make()
+      state.add({ seq: 0, epoch: 1, at, entry: { _tag: "claimed", worker: lease.worker, from: "start" } })
+      const incarnation = hold(justStarted(run, at), 1, state, undefined)
+      if (incarnation === undefined) {
+        fork(Effect.ignore(outbox.release(lease.worker, [{ runId: run.runId, epoch: 1 }])))
+      } else {
+        incarnation.begin([])
+      }
+    },
+    notStarted: (runId) => {
+      arriving.delete(runId)
+    },
+    onEnd: (runId, listener) => {
+      let listeners = endListeners.get(runId)
+      if (listeners === undefined) endListeners.set(runId, (listeners = new Set()))
+      listeners.add(listener)
+      return () => {
+        listeners.delete(listener)
+        if (listeners.size === 0 && endListeners.get(runId) === listeners) endListeners.delete(runId)
+      }
+    }
+  }
+
+  const worker: Worker["Service"] = {
+    id: Effect.sync(() => lease.worker),
+    register: (handler) =>
+      Effect.gen(function*() {
+        const { name, version } = handler.saga
+        const key = handlerKey(name, version)
+        if (handlers.has(key)) {
+          return yield* Effect.die(
+            new Error(`The saga ${name}, version ${version}, was given two bodies. The worker was not started. Keep one.`)
+          )
+        }
+        handlers.set(key, handler)
+        callLookOut()
+        yield* Effect.addFinalizer(() =>
+          Effect.suspend(() => {
+            handlers.delete(key)
+            const runs = Array.from(held.values(), ({ incarnation }) => incarnation)
+            return survive("Giving runs back", letGo(runs.filter((run) => run.handler === handler)))
+          })
+        )
+      })
+  }
+  return { worker, local }
+})
+
+const justStarted = (run: NewRun, at: number): Run => ({
+  runId: run.runId,
+  saga: run.saga,
+  version: run.version,
+  key: run.key,
+  generation: run.generation,
+  state: "running" satisfies State,
+  phase: "forward",
+  stuckReason: undefined,
+  payload: run.payload,
+  payloadDigest: run.payloadDigest,
+  attributes: run.attributes,
+  epoch: 1,
+  owner: run.worker,
+  createdAt: at,
+  changedAt: at,
+  wakeAt: undefined,
+  result: undefined
+})
+
+const groupByRun = (messages: ReadonlyArray<Message>): Map<string, Array<Message>> => {
+  const runs = new Map<string, Array<Message>>()
+  for (const message of messages) {
+    const told = runs.get(message.runId)
+    if (told === undefined) runs.set(message.runId, [message])
+    else told.push(message)
+  }
+  return runs
+}

@@ -1,0 +1,427 @@
+/**
+ * The stage: where a body plays, live or from the record (G3, G5, G7, G15).
+ *
+ * Each scope (the body, and each branch) is a root fiber that nothing but this stage holds. A step is a callback that
+ * the stage answers, or never does: to put a run down, its body is simply dropped.
+ *
+ * Outcomes are delivered one at a time, in the order of the record, each only when every scope is waiting for an answer
+ * or has ended. So the body sees the same outcomes in the same order, live as on replay. No step that is not in the
+ * record starts before the last recorded outcome was delivered.
+ */
+import { Cause, Context, Effect, Exit } from "effect"
+import type { Fiber } from "effect"
+import type { StuckReason } from "../../outbox/Entry.ts"
+import * as Path from "../../outbox/Path.ts"
+import type { RunState, Step as RecordedStep } from "../../outbox/RunState.ts"
+import { Running, type Step } from "../../tool/internal/running.ts"
+import { forScope } from "./bodyContext.ts"
+
+type CallOrRecord = Exclude<Step, { readonly _tag: "branches" }>
+
+/** A step that a scope waits for. */
+export interface Asked {
+  readonly path: string
+  readonly step: CallOrRecord
+  /** What the record knows of it, where it does. */
+  readonly recorded: RecordedStep | undefined
+  /** Whether its scope goes on only to bring what it has in flight to an end. */
+  readonly isGivenUp: () => boolean
+}
+
+/** An answer to a step, with the time that its scope's clock shows from then on. */
+export interface Answer {
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly stamp: number
+}
+
+/** Why a body cannot go on. */
+export interface Verdict {
+  readonly reason: StuckReason
+  readonly path: string | undefined
+  readonly why: string
+}
+
+export interface Stage {
+  /** Starts the body. */
+  readonly start: (body: Effect.Effect<unknown, unknown, never>) => void
+  /** The engine has an answer for a step that was started. */
+  readonly answer: (path: string, answer: Answer) => void
+  /** Whether everything the body does was done before. */
+  readonly isReplaying: () => boolean
+  /** Nothing is answered any more. */
+  readonly close: () => void
+}
+
+/** What a stage needs of the engine. */
+export interface Crew {
+  readonly runId: string
+  readonly state: RunState
+  /** The time that the body's clock shows before its first outcome. */
+  readonly startedAt: number
+  readonly context: Context.Context<never>
+  /** Compares a step with its record: `undefined` where they agree, else both sides in words. */
+  readonly differs: (step: CallOrRecord, recorded: RecordedStep) => string | undefined
+  /** The answer to a step with a recorded outcome. */
+  readonly recall: (asked: Asked) => Answer | Verdict
+  /** Starts a step, or goes on with one that has no outcome yet. */
+  readonly perform: (asked: Asked) => void
+  /** The scope of a step in flight was given up. */
+  readonly givenUp: (path: string) => void
+  readonly replayed: () => void
+  readonly ended: (exit: Exit.Exit<unknown, unknown>) => void
+  readonly stuck: (verdict: Verdict) => void
+}
+
+type Status = "running" | "asking" | "joining" | "ended"
+
+interface Scope {
+  readonly path: string
+  readonly group: Group | undefined
+  /** Its place among the branches of its group. */
+  readonly index: number
+  readonly counts: Map<string, number>
+  readonly recorded: ReadonlyArray<string>
+  cursor: number
+  owner: Fiber.Fiber<unknown, unknown> | undefined
+  status: Status
+  givenUp: boolean
+  stamp: number
+  /** The step it waits for that has started, or has an outcome to come. */
+  inFlight: string | undefined
+  joining: Group | undefined
+}
+
+interface Group {
+  readonly parent: Scope
+  readonly scopes: Array<Scope>
+  readonly results: Array<unknown>
+  readonly step: Extract<Step, { readonly _tag: "branches" }>
+  readonly path: (segment: string) => string
+  readonly inherited: Context.Context<never>
+  readonly resume: (effect: Effect.Effect<unknown, unknown>) => void
+  ended: number
+  failure: Exit.Exit<unknown, unknown> | undefined
+}
+
+interface Waiting {
+  readonly asked: Asked
+  readonly scope: Scope
+  readonly resume: (effect: Effect.Effect<unknown, unknown>) => void
+}
+
+export const make = (crew: Crew): Stage => {
+  const { delivered, scopes: recordedScopes, steps } = crew.state
+  const waiting = new Map<string, Waiting>()
+  /** Steps that the record does not know, or knows no outcome of: they start once the replay is over. */
+  let held: Array<Waiting> = []
+  const answers: Array<{ readonly path: string; readonly answer: Answer }> = []
+  let cursor = 0
+  let replaying = true
+  let closed = false
+  let pumping = false
+  /** Groups that may have come to their end. */
+  let joinable: Array<Group> = []
+  /** How many scopes are neither waiting nor ended. */
+  let running = 0
+  let ending: Exit.Exit<unknown, unknown> | undefined
+
+  const stuck = (reason: StuckReason, path: string | undefined, why: string) => {
+    if (closed) return
+    closed = true
+    crew.stuck({ reason, path, why })
+  }
+
+  const become = (scope: Scope, status: Status) => {
+    if (scope.status === "running") running--
+    if (status === "running") running++
+    scope.status = status
+  }
+
+  const nextOf = (scope: Scope, name: string): number => {
+    const nth = (scope.counts.get(name) ?? 0) + 1
+    scope.counts.set(name, nth)
+    return nth
+  }
+
+  // ---- scopes
+
+  const play = (scope: Scope, inherited: Context.Context<never>, effect: Effect.Effect<unknown, unknown>) => {
+    running++
+    const context = forScope(inherited, {
+      seed: `${crew.runId}/${scope.path}`,
+      now: () => scope.stamp,
+      running: Running.of({ runId: crew.runId, ask: (step, asker) => ask(scope, step, asker) })
+    })
+    const owned = Effect.withFiber<unknown, unknown>((fiber) => {
+      scope.owner = fiber
+      return effect
+    })
+    Effect.runForkWith(context)(owned).addObserver((exit) => ended(scope, exit))
+  }
+
+  const open = (path: string, group: Group | undefined, stamp: number): Scope => ({
+    path,
+    group,
+    index: group?.scopes.length ?? 0,
+    counts: new Map(),
+    recorded: recordedScopes.get(path) ?? [],
+    cursor: 0,
+    owner: undefined,
+    status: "running",
+    givenUp: false,
+    stamp,
+    inFlight: undefined,
+    joining: undefined
+  })
+
+  const ended = (scope: Scope, exit: Exit.Exit<unknown, unknown>) => {
+    if (closed || scope.status === "ended") return
+    become(scope, "ended")
+    if (scope.givenUp) return cameToRest(scope)
+    if (Exit.isFailure(exit) && !Cause.hasFails(exit.cause)) {
+      return stuck("defect", undefined, `The body died: ${Cause.pretty(exit.cause)}`)
+    }
+    const leftOver = scope.recorded[scope.cursor]
+    if (leftOver !== undefined) {
+      return stuck("diverged", leftOver, `The record goes on with ${leftOver}, the body ended ${scopeName(scope)} without it.`)
+    }
+    if (scope.group === undefined) ending = exit
+    else branchEnded(scope.group, scope, exit)
+    pump()
+  }
+
+  // ---- groups of branches
+
+  const openGroup = (
+    scope: Scope,
+    step: Group["step"],
+    asker: Fiber.Fiber<unknown, unknown>,
+    resume: Group["resume"]
+  ) => {
+    const base = step.group === undefined ? undefined : Path.step(scope.path, step.group, nextOf(scope, step.group))
+    const group: Group = {
+      parent: scope,
+      scopes: [],
+      results: [],
+      step,
+      path: (segment) =>
+        base === undefined ? Path.step(scope.path, segment, nextOf(scope, segment)) : Path.branch(base, segment),
+      inherited: asker.context,
+      resume,
+      ended: 0,
+      failure: undefined
+    }
+    scope.joining = group
+    become(scope, "joining")
+    openBranches(group)
+    if (group.step.branches.length === 0) joinable.push(group)
+  }
+
+  const openBranches = (group: Group) => {
+    const { branches, concurrency } = group.step
+    while (!closed && group.failure === undefined && group.scopes.length < branches.length
+      && group.scopes.length - group.ended < concurrency) {
+      const branch = branches[group.scopes.length]!
+      const scope = open(group.path(branch.segment), group, group.parent.stamp)
+      group.scopes.push(scope)
+      play(scope, group.inherited, branch.effect)
+    }
+  }
+
+  const branchEnded = (group: Group, scope: Scope, exit: Exit.Exit<unknown, unknown>) => {
+    group.ended++
+    if (scope.stamp > group.parent.stamp) group.parent.stamp = scope.stamp
+    if (Exit.isSuccess(exit)) {
+      group.results[scope.index] = exit.value
+      openBranches(group)
+    } else if (group.failure === undefined) {
+      group.failure = exit
+      for (const sibling of group.scopes) giveUp(sibling)
+    }
+    if (group.failure !== undefined || group.ended === group.step.branches.length) joinable.push(group)
+  }
+
+  const giveUp = (scope: Scope) => {
+    if (scope.givenUp || scope.status === "ended") return
+    scope.givenUp = true
+    for (const inner of scope.joining?.scopes ?? []) giveUp(inner)
+    if (scope.status === "running") become(scope, "asking")
+    if (scope.inFlight === undefined) return
+    const asked = waiting.get(scope.inFlight)
+    // What was never begun is not begun any more.
+    if (asked !== undefined && asked.asked.recorded === undefined && held.includes(asked)) {
+      held = held.filter((other) => other !== asked)
+      scope.inFlight = undefined
+    } else {
+      crew.givenUp(scope.inFlight)
+    }
+  }
+
+  const isAtRest = (scope: Scope): boolean =>
+    scope.status === "ended" ||
+    (scope.givenUp && scope.inFlight === undefined && (scope.joining?.scopes ?? []).every(isAtRest))
+
+  /** Something in a scope that was given up has ended: the groups around it that failed may be at rest now. */
+  const cameToRest = (scope: Scope) => {
+    for (let group = scope.group; group !== undefined; group = group.parent.group) {
+      if (group.failure !== undefined) joinable.push(group)
+    }
+    pump()
+  }
+
+  /** Answers the next scope whose branches have come to their end. Gives whether there was one. */
+  const join = (): boolean => {
+    const group = joinable.shift()
+    if (group === undefined) return false
+    const { parent } = group
+    const isOver = group.failure === undefined ? group.ended === group.step.branches.length : group.scopes.every(isAtRest)
+    if (parent.joining !== group || parent.givenUp || !isOver) return true
+    parent.joining = undefined
+    become(parent, "running")
+    group.resume((group.failure ?? Exit.succeed(group.results)) as Effect.Effect<unknown, unknown>)
+    return true
+  }
+
+  // ---- steps
+
+  const ask = (scope: Scope, step: Step, asker: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown> =>
+    Effect.callback<unknown, unknown>((resume) => {
+      if (closed || scope.givenUp) return
+      const what = nameOf(step)
+      if (scope.owner !== asker || scope.status !== "running") {
+        return stuck(
+          "defect",
+          undefined,
+          `${what} was asked for in ${scopeName(scope)} by another fiber than the scope's own. Nothing was done. ` +
+            "Use Saga.all or Saga.forEach, which give each branch a scope of its own."
+        )
+      }
+      if (step._tag === "branches") {
+        const names = step.group === undefined ? step.branches.map((branch) => branch.segment) : [step.group]
+        const wrong = names.find((name) => !Path.isName(name))
+        if (wrong !== undefined) return stuck("defect", undefined, `${JSON.stringify(wrong)} cannot name a branch. ${nameRule}`)
+        openGroup(scope, step, asker, resume)
+        return pump()
+      }
+      if (!Path.isName(what)) return stuck("defect", undefined, `${JSON.stringify(what)} cannot name a step. ${nameRule}`)
+      askStep(scope, step, Path.step(scope.path, what, nextOf(scope, what)), resume)
+    })
+
+  const askStep = (scope: Scope, step: CallOrRecord, path: string, resume: Waiting["resume"]) => {
+    const expected = scope.recorded[scope.cursor]
+    const recorded = expected === undefined ? undefined : steps.get(expected)
+    if (recorded !== undefined) {
+      if (expected !== path) {
+        return stuck("diverged", expected, `The record goes on with ${expected}, the body asked for ${path}.`)
+      }
+      const difference = crew.differs(step, recorded)
+      if (difference !== undefined) return stuck("diverged", path, difference)
+      scope.cursor++
+    }
+    const asked: Asked = { path, step, recorded, isGivenUp: () => scope.givenUp }
+    const entry: Waiting = { asked, scope, resume }
+    waiting.set(path, entry)
+    scope.inFlight = path
+    become(scope, "asking")
+    if (replaying) {
+      if (recorded === undefined || !hasOutcome(recorded)) held.push(entry)
+    } else {
+      crew.perform(asked)
+    }
+    pump()
+  }
+
+  const deliver = ({ asked, resume, scope }: Waiting, answer: Answer) => {
+    waiting.delete(asked.path)
+    scope.inFlight = undefined
+    if (answer.stamp > scope.stamp) scope.stamp = answer.stamp
+    if (scope.givenUp) return cameToRest(scope)
+    become(scope, "running")
+    resume(answer.exit as Effect.Effect<unknown, unknown>)
+  }
+
+  /** Delivers the next recorded outcome. Gives whether there was one. */
+  const deliverRecorded = (): boolean => {
+    const path = delivered[cursor]
+    if (path === undefined) return false
+    cursor++
+    const entry = waiting.get(path)
+    if (entry === undefined) {
+      stuck("diverged", path, `The record goes on with the outcome of ${path}, which the body never asked for.`)
+      return false
+    }
+    const recalled = crew.recall(entry.asked)
+    if ("reason" in recalled) stuck(recalled.reason, recalled.path, recalled.why)
+    else deliver(entry, recalled)
+    return true
+  }
+
+  const endReplay = () => {
+    replaying = false
+    crew.replayed()
+    const starting = held
+    held = []
+    for (const { asked, scope } of starting) {
+      if (closed) return
+      if (!scope.givenUp || asked.recorded !== undefined) crew.perform(asked)
+    }
+  }
+
+  /** Goes on for as long as something can happen without an answer from the engine. */
+  const pump = () => {
+    if (pumping) return
+    pumping = true
+    while (!closed && running === 0) {
+      if (join()) continue
+      if (cursor < delivered.length) {
+        deliverRecorded()
+        continue
+      }
+      if (replaying) {
+        endReplay()
+        continue
+      }
+      const next = answers.shift()
+      if (next !== undefined) {
+        const entry = waiting.get(next.path)
+        if (entry !== undefined) deliver(entry, next.answer)
+        continue
+      }
+      if (ending !== undefined) {
+        closed = true
+        crew.ended(ending)
+      }
+      break
+    }
+    pumping = false
+  }
+
+  const root = open(Path.root, undefined, crew.startedAt)
+  return {
+    start: (body) => {
+      play(root, crew.context, body)
+      pump()
+    },
+    answer: (path, answer) => {
+      answers.push({ path, answer })
+      pump()
+    },
+    // Logs up to the last recorded step were written when it was asked for the first time.
+    isReplaying: () => replaying || cursor < delivered.length,
+    close: () => {
+      closed = true
+      waiting.clear()
+      held = []
+    }
+  }
+}
+
+const nameRule = "The run is stuck and nothing was undone. A name is a letter and then letters, digits, _ and -."
+
+const nameOf = (step: Step): string =>
+  step._tag === "call" ? step.tool.name : step._tag === "record" ? step.name : "A group of branches"
+
+const scopeName = (scope: { readonly path: string }): string =>
+  scope.path === Path.root ? "the body" : `the branch ${scope.path}`
+
+const hasOutcome = (recorded: RecordedStep): boolean => recorded._tag === "value" || recorded.outcome !== undefined
