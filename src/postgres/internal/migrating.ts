@@ -1,6 +1,6 @@
 /** Migrates, on connections of its own and in one transaction. */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Schedule } from "effect"
+import { Cause, Effect, Schedule } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { Migrator, SqlClient } from "effect/sql"
 import { SqlError } from "effect/sql/SqlError"
@@ -29,7 +29,10 @@ export const migrate = (config: PgClient.PgPoolConfig): Effect.Effect<void, Outb
     yield* Effect.provideService(run, SqlClient.SqlClient, sql)
   }).pipe(
     Effect.scoped,
-    Effect.mapError((error) => (error._tag === "OutboxError" ? error : toOutboxError(error))),
+    Effect.catchCause((cause) => {
+      const error = errorIn(cause)
+      return error === undefined ? Effect.failCause(cause as Cause.Cause<never>) : Effect.fail(error)
+    }),
     Effect.timeoutOrElse({
       duration: `${limitMillis} millis`,
       orElse: () => Effect.fail(Failure.timedOut(limitMillis))
@@ -59,6 +62,16 @@ function isDuplicate(error: unknown): boolean {
   const code = error instanceof SqlError ? Failure.codeOf(error) : undefined
   // Duplicates of a schema, table or row of the catalogue.
   return code === "23505" || code === "42P06" || code === "42P07"
+}
+
+// A transaction whose connection is gone cannot be rolled back either, and says so with a defect.
+const errorIn = (cause: Cause.Cause<OutboxError | SqlError | Migrator.MigrationError>): OutboxError | undefined => {
+  for (const reason of cause.reasons) {
+    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    if (error instanceof OutboxError) return error
+    if (error instanceof SqlError || error instanceof Migrator.MigrationError) return toOutboxError(error)
+  }
+  return undefined
 }
 
 const toOutboxError = (error: SqlError | Migrator.MigrationError): OutboxError => {

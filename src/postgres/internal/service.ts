@@ -3,7 +3,7 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Option } from "effect"
 import type { Scope } from "effect"
 import * as Entry from "../../outbox/Entry.ts"
-import type { Claim, NewRun, Outbox, Started } from "../../outbox/Outbox.ts"
+import type { Claim, Message, NewRun, Outbox, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { buryWorkers } from "../queries/bury-workers.ts"
 import type { ClaimRow } from "../queries/claim-runs.ts"
@@ -14,6 +14,7 @@ import { getEntries } from "../queries/get-entries.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { listRuns } from "../queries/list-runs.ts"
 import { prolongLease } from "../queries/prolong-lease.ts"
+import type { MessageRow } from "../queries/read-inbox.ts"
 import { readInboxOfRun, readInboxOfWorker, toMessageUnsafe } from "../queries/read-inbox.ts"
 import { reclaimRun } from "../queries/reclaim-run.ts"
 import { registerWorker } from "../queries/register-worker.ts"
@@ -97,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
           Effect.tap((accepted) => (accepted ? afterCommit(tell) : Effect.void))
         )
       }),
-    inbox: (worker) => Effect.map(control(readInboxOfWorker(worker)), (rows) => rows.map(toMessageUnsafe)),
+    inbox: (worker) => Effect.map(control(readInboxOfWorker(worker)), (rows) => rows.flatMap(toMessages)),
     inboxOf: (runId) => Effect.map(read(readInboxOfRun(runId)), (rows) => rows.map(toMessageUnsafe)),
 
     register: (worker) => Effect.map(control(registerWorker(worker)), ([row]) => ({ at: row?.at ?? 0 })),
@@ -151,6 +152,15 @@ export const make = Effect.fnUntraced(function* (
 const firstRun = (rows: ReadonlyArray<RunRow>) => Option.map(Option.fromUndefinedOr(rows[0]), toRun)
 
 const toClaim = (row: ClaimRow): Claim => ({ run: toRun(row), epoch: row.epoch, seq: row.seq, at: row.at })
+
+// A message that only a newer version can read is left to that, and keeps no other run's from being read.
+const toMessages = (row: MessageRow): ReadonlyArray<Message> => {
+  try {
+    return [toMessageUnsafe(row)]
+  } catch {
+    return []
+  }
+}
 
 const toStoredUnsafe = ({ at, epoch, seq, tool_version, ...row }: EntryRow): Entry.Stored => ({
   seq,

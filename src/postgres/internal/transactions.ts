@@ -6,6 +6,7 @@
  * stands there then is the truth (G5).
  */
 import type { PgClient } from "@effect/sql-pg"
+import type { Cause } from "effect"
 import { Data, Effect, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Append, Appended, Transactions } from "../../outbox/Outbox.ts"
@@ -40,6 +41,7 @@ export const make = (
   const run = <A, E, R>(effect: Effect.Effect<A, E, R>, ask: (result: A) => Effect.Effect<Append>) =>
     Effect.suspend(() => {
       let executed: Executed<A> | undefined
+      let failed: Cause.Cause<OutboxError | OfCall<E> | Fenced> | undefined
 
       const body = Effect.gen(function* () {
         yield* inside(idleLimit(options.timeoutMillis))
@@ -49,7 +51,13 @@ export const make = (
         if (accepted === undefined || accepted.run_ids !== null) return yield* new Fenced()
         executed.at = accepted.at
         return { appended: { _tag: "appended", at: accepted.at } as Appended, result }
-      })
+      }).pipe(
+        Effect.onError((cause) =>
+          Effect.sync(() => {
+            failed = cause
+          })
+        )
+      )
 
       const afterCommitFailed = ({ append, at, result }: Executed<A>, error: SqlError) =>
         at === undefined
@@ -61,6 +69,8 @@ export const make = (
             )
 
       return client.withTransaction(body).pipe(
+        // What could not be rolled back, for want of a connection, was not committed: why it failed is what counts.
+        Effect.catchCause((cause) => Effect.failCause(failed ?? cause)),
         Effect.catchTags({
           OfCall: ({ error }) => Effect.fail(error),
           Fenced: (fenced) =>
