@@ -259,7 +259,9 @@ export const isInDoubt = (call: Call): boolean => call.outcome === undefined && 
 export const callState = (call: Call): CallState => {
   const { compensation, outcome } = call
   if (compensation !== undefined) {
-    if (compensation.outcome !== undefined) return "compensated"
+    if (compensation.outcome !== undefined) {
+      return compensation.outcome._tag === "succeeded" ? "compensated" : "compensation_failed"
+    }
     const last = compensation.attempts.at(-1)
     const givenUp = last !== undefined && last.retryAt === undefined && !compensation.inCourse
     return givenUp && compensation.fresh < compensation.attempts.length ? "compensation_failed" : "compensating"

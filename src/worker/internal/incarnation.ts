@@ -165,6 +165,7 @@ export const make = (
   const stuck = ({ path, reason, why }: Stage.Verdict) => {
     if (isDown || isLeaving) return
     const entry: Entry.Stuck = { _tag: "stuck", reason, why: why.slice(0, 16_384), ...(path === undefined ? {} : { path }) }
+    surroundings.fork(Effect.logWarning(`The run ${runId} is stuck: ${reason}${path === undefined ? "" : ` at ${path}`}. ${why}`))
     leave(() => pen.turn([entry], changeTo("stuck", { stuckReason: reason }), () => putDown("stuck")))
   }
 

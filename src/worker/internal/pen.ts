@@ -66,6 +66,7 @@ export const make = (options: {
   let borrowers: Array<() => void> = []
   let urgent = false
   let armed = false
+  let scheduled = false
   let inFlight = false
   let dropped = false
   let appendId = 0
@@ -129,6 +130,16 @@ export const make = (options: {
     }
   }
 
+  /** Flushes once all that is to be written at this instant has been: branches share their commits. */
+  const flushNext = () => {
+    if (scheduled) return
+    scheduled = true
+    queueMicrotask(() => {
+      scheduled = false
+      flush()
+    })
+  }
+
   /** Sends an append until it is answered. */
   const send = (append: Append): Effect.Effect<Appended> =>
     outbox.append(append).pipe(
@@ -160,7 +171,7 @@ export const make = (options: {
     if (committed !== undefined) waiting.push(committed)
     if (when === "now") {
       urgent = true
-      flush()
+      flushNext()
     } else if (when === "soon" && !urgent) {
       arm()
     }

@@ -110,7 +110,9 @@ interface Waiting {
 }
 
 export const make = (crew: Crew): Stage => {
-  const { delivered, scopes: recordedScopes, steps } = crew.state
+  const { scopes: recordedScopes, steps } = crew.state
+  // The record grows while the body plays; what is replayed is what it held at the beginning.
+  const delivered = crew.state.delivered.slice()
   const waiting = new Map<string, Waiting>()
   /** Steps that the record does not know, or knows no outcome of: they start once the replay is over. */
   let held: Array<Waiting> = []
@@ -164,7 +166,7 @@ export const make = (crew: Crew): Stage => {
     group,
     index: group?.scopes.length ?? 0,
     counts: new Map(),
-    recorded: recordedScopes.get(path) ?? [],
+    recorded: replaying ? (recordedScopes.get(path)?.slice() ?? []) : [],
     cursor: 0,
     owner: undefined,
     status: "running",
