@@ -67,7 +67,13 @@ export const make = Effect.fnUntraced(function* (
           statement_timeout: String(timeoutMillis),
           // Below the statement's, so that a statement that waits for another's lock is told so.
           lock_timeout: String(Math.ceil(timeoutMillis / 2)),
-          idle_in_transaction_session_timeout: String(timeoutMillis)
+          idle_in_transaction_session_timeout: String(timeoutMillis),
+          // Plans are kept, and those made while tables were small must stay good when they have grown. All that these
+          // connections do is to look up rows by index.
+          enable_seqscan: "off",
+          enable_hashjoin: "off",
+          enable_mergejoin: "off",
+          jit: "off"
         }
   }
   const prepare = config.prepare ?? true

@@ -52,19 +52,23 @@ const columns = `run_id, seq, epoch, append_id, format, tool_version, attempt, s
 const values = `e.run_id, e.seq, e.epoch, e.append_id, e.format, e.tool_version, e.attempt, e.stamp, e.kind, e.path, e.tool,
     e.act, e.class, e.key, e.digest, e.value::json, e.detail::json`
 
-// With the same snapshot for all: what is live and held for an entry is so for its run's row.
-const held = (what: string) =>
-  `join makegood.run r on r.run_id = ${what}.run_id and r.epoch = ${what}.epoch and r.owner = ${what}.worker
-  join makegood.worker w on w.worker_id = ${what}.worker and w.died_at is null and w.lease_until > makegood.now()`
+// Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for its
+// run's row. Subqueries, not joins: a plan that was made while the tables were small would read them whole ever after.
+const isHeld = (what: string) =>
+  `(select r.owner from makegood.run r where r.run_id = ${what}.run_id and r.epoch = ${what}.epoch) = ${what}.worker
+    and (select w.lease_until from makegood.worker w where w.worker_id = ${what}.worker and w.died_at is null)
+      > makegood.now()`
 
 // No gaps: an append begins after an entry that is there.
-const followed = "join makegood.entry p on p.run_id = e.run_id and p.seq = e.seq - e.place - 1"
+const follows = `(select p.seq from makegood.entry p where p.run_id = e.run_id and p.seq = e.seq - e.place - 1) is not null`
 
 const locked = `locked as materialized (
   select a.*
   from unnest($22::uuid[], $23::int[], $24::text[], $25::text[], $26::text[], $27::text[], $28::float8[], $29::text[])
     as a(run_id, epoch, worker, state, phase, stuck_reason, wake_at, result)
-  ${held("a")}
+  join makegood.run r using (run_id)
+  -- Asked again of the row that is locked, and so that no other index than the primary key serves it.
+  where ${isHeld("a")} and (r.epoch = a.epoch and r.owner = a.worker) is true
   order by r.run_id
   for no key update of r
 )`
@@ -96,8 +100,8 @@ with put as (
   insert into makegood.entry (${columns})
   select ${values}
   from ${lines} as e(${lineColumns})
-  ${held("e")}
-  ${followed}
+  where ${isHeld("e")}
+    and ${follows}
   order by e.run_id, e.seq
   returning run_id
 )
@@ -109,9 +113,9 @@ put as (
   insert into makegood.entry (${columns})
   select ${values}
   from ${linesOfChanges} as e(${lineColumns}, changes)
-  ${held("e")}
-  ${followed}
-  where not e.changes or e.run_id in (select run_id from locked)
+  where ${isHeld("e")}
+    and ${follows}
+    and (not e.changes or e.run_id in (select run_id from locked))
   order by e.run_id, e.seq
   returning run_id
 ),
@@ -123,9 +127,9 @@ with ${locked},
 line as materialized (
   select e.*
   from ${linesOfChanges} as e(${lineColumns}, changes)
-  ${held("e")}
-  ${followed}
-  where not e.changes or e.run_id in (select run_id from locked)
+  where ${isHeld("e")}
+    and ${follows}
+    and (not e.changes or e.run_id in (select run_id from locked))
 ),
 first as (
   insert into makegood.entry (${columns})

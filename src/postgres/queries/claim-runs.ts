@@ -7,7 +7,8 @@
  *
  * Locks: run rows without waiting (`FOR NO KEY UPDATE`, since a message being sent holds a key lock on its run), then
  * entries by run id. Indexes: run_ready a saga, run_owner a dead worker, inbox_waiting. Sagas are taken in random order, or one with an
- * endless backlog would starve the others.
+ * endless backlog would starve the others. Lateral and locking, each source is read row by row along its index, whatever the
+ * planner knew of the tables when the plan was made.
  */
 import { format } from "../../outbox/Entry.ts"
 import type { ClaimRequest } from "../../outbox/Outbox.ts"
@@ -26,31 +27,35 @@ saga as materialized (
 ),
 called as (
   select r.run_id, r.epoch, 'inbox' as source
-  from saga s join makegood.run r on r.saga = s.name and r.version = s.version
-  where r.run_id in (select i.run_id from makegood.inbox i where i.taken_at is null)
-    and r.state in ('pending', 'running', 'waiting', 'stuck') and r.owner is null
-  limit $4
-  for no key update of r skip locked
+  from (select distinct run_id from makegood.inbox where taken_at is null) i cross join lateral (
+    select r.run_id, r.epoch
+    from makegood.run r
+    where r.run_id = i.run_id and r.state in ('pending', 'running', 'waiting', 'stuck') and r.owner is null
+      and (r.saga, r.version) in (select name, version from saga)
+    for no key update of r skip locked
+  ) r
 ),
 orphaned as (
   select r.run_id, r.epoch, 'dead' as source
-  from makegood.worker w
-  join makegood.run r on r.owner = w.worker_id
-  join saga s on r.saga = s.name and r.version = s.version
+  from makegood.worker w cross join lateral (
+    select r.run_id, r.epoch
+    from makegood.run r
+    where r.owner = w.worker_id and (r.saga, r.version) in (select name, version from saga)
+    limit $4
+    for no key update of r skip locked
+  ) r
   where w.died_at is not null
-  limit $4
-  for no key update of r skip locked
 ),
 ready as (
-  select due.*
+  select r.run_id, r.epoch, 'queue' as source
   from saga s cross join lateral (
-    select r.run_id, r.epoch, 'queue' as source
+    select r.run_id, r.epoch
     from makegood.run r
     where r.saga = s.name and r.version = s.version and r.wake_at <= makegood.now()
     order by r.wake_at
     limit $4
     for no key update of r skip locked
-  ) due
+  ) r
 ),
 chosen as materialized (
   select * from (table called union all table orphaned union all table ready) as c limit $4
