@@ -67,19 +67,22 @@ export const make = Effect.fnUntraced(function* (
           statement_timeout: String(timeoutMillis),
           // Below the statement's, so that a statement that waits for another's lock is told so.
           lock_timeout: String(Math.ceil(timeoutMillis / 2)),
-          idle_in_transaction_session_timeout: String(timeoutMillis),
-          // Plans are kept, and those made while tables were small must stay good when they have grown. All that these
-          // connections do is to look up rows by index.
-          enable_seqscan: "off",
-          enable_hashjoin: "off",
-          enable_mergejoin: "off",
-          jit: "off"
+          idle_in_transaction_session_timeout: String(timeoutMillis)
         }
   }
   const prepare = config.prepare ?? true
 
-  const pool = Effect.fnUntraced(function* (name: string, maxConnections: number) {
-    const pool = yield* PgPool.make({ ...config, maxConnections, applicationName: `makegood ${name}` })
+  const pool = Effect.fnUntraced(function* (
+    name: string,
+    maxConnections: number,
+    settings?: Readonly<Record<string, string>>
+  ) {
+    const pool = yield* PgPool.make({
+      ...config,
+      maxConnections,
+      applicationName: `makegood ${name}`,
+      startupParameters: options.pooler ? config.startupParameters : { ...config.startupParameters, ...settings }
+    })
     return <Row>({ params, text }: Statement<Row>) =>
       bounded(
         pool.use((connection) => connection.query(text, params, prepare)),
@@ -93,11 +96,21 @@ export const make = Effect.fnUntraced(function* (
       Effect.mapError(query(statement), toOutboxError)
   return {
     config,
-    write: yield* pool("write", options.writers),
-    control: mapped(yield* pool("control", 3)),
+    write: yield* pool("write", options.writers, lookups),
+    control: mapped(yield* pool("control", 3, lookups)),
     read: mapped(yield* pool("read", 4))
   }
 })
+
+// These statements look up rows by index and nothing else, and their plans are kept: one that was made while the tables were
+// small must stay good when they have grown. To plan anew for each batch takes longer than to execute it.
+const lookups = {
+  plan_cache_mode: "force_generic_plan",
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  jit: "off"
+}
 
 /** The error of a statement, as the outbox reports it. */
 export const toOutboxError = (error: SqlError | OutboxError): OutboxError =>
