@@ -199,8 +199,14 @@ const flushPending = (desk: Desk, progress: Progress) => {
   if (progress.pending.length > 0) desk.pen.write(withPending(progress), "soon")
 }
 
+/** Timers of the platform cannot be longer than 24 days; whoever waits looks at the clock again. */
+const longestSleepMillis = 60 * 60 * 1_000
+
 const wait = (desk: Desk, path: string, until: number): Effect.Effect<void> =>
-  Effect.raceFirst(Effect.sleep(Math.max(1, until - desk.lease.now())), desk.hurried(path))
+  Effect.raceFirst(
+    Effect.sleep(Math.min(longestSleepMillis, Math.max(1, until - desk.lease.now()))),
+    desk.hurried(path)
+  )
 
 /** The scope was given up, and the call certainly did not happen. */
 const givenUp = (desk: Desk, job: Job, progress: Progress, settling: ReadonlyArray<Entry.Entry>): Ending => {

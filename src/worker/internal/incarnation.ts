@@ -68,12 +68,13 @@ export const make = (
   const givenUp = new Set<string>()
   const hurried = new Set<() => void>()
   const heard = new Set(state.told)
-  let driver: Fiber.Fiber<unknown, unknown> | undefined
+  let driver: Fiber.Fiber<Rollback.Ending> | undefined
   let isLeaving = false
   let isDown = false
   let isGoingBack = state.rollback !== undefined
   let lastStamp = Math.max(state.stamp, run.createdAt)
   let whenQuiet: (() => void) | undefined
+  let whenDown: (() => void) | undefined
 
   const putDown = (end?: State) => {
     if (isDown) return
@@ -86,6 +87,7 @@ export const make = (
     driver?.interruptUnsafe()
     surroundings.fork(Scope.close(scope, Exit.void))
     options.gone(end)
+    whenDown?.()
   }
 
   const pen = Pen.make({
@@ -97,10 +99,12 @@ export const make = (
       surroundings.fork(Effect.logWarning(`The run ${runId} was put down: ${why}. It goes on from its record.`))
       putDown()
     },
-    refused: (error) => {
-      surroundings.fork(Effect.logError(`The outbox refused entries of the run ${runId}; it was put down.`, error))
-      putDown()
-    }
+    refused: (error) =>
+      stuck({
+        reason: "defect",
+        path: undefined,
+        why: `The outbox refused entries of the run, which were not written: ${error.message} ${String(error.reason.cause ?? "")}`
+      })
   })
 
   const desk: Call.Desk = {
@@ -268,9 +272,10 @@ export const make = (
       driver = undefined
       if (isDown) return
       if (Exit.isFailure(exit)) return broken(exit.cause)
-      const ending = exit.value as Rollback.Ending
+      const ending = exit.value
+      if (isLeaving && ending._tag !== "ended") return whenQuiet?.()
+      if (ending._tag === "left") return undefined
       if (ending._tag === "stuck") return stuck(ending.verdict)
-      if (ending._tag === "left") return whenQuiet?.()
       const result = state.rollback?.value
       const entry: Entry.Ended = { _tag: "ended", state: ending.state, ...(result === undefined ? {} : { value: result }) }
       pen.turn([entry], changeTo(ending.state, { result }), () => putDown(ending.state))
@@ -327,8 +332,10 @@ export const make = (
     begin,
     tell,
     windDown: Effect.callback<void>((resume) => {
-      if (isDown) return resume(Effect.void)
-      const durable = () => pen.flush(() => resume(Effect.void))
+      const done = () => resume(Effect.void)
+      if (isDown) return done()
+      whenDown = done
+      const durable = () => pen.flush(done)
       if (driver === undefined) return leave(durable)
       isLeaving = true
       whenQuiet = durable

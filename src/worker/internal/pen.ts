@@ -43,6 +43,8 @@ export interface Loan {
   readonly back: (appended: Appended | undefined) => void
 }
 
+type Answer = Appended | { readonly _tag: "refused"; readonly error: OutboxError }
+
 export const make = (options: {
   readonly outbox: Outbox["Service"]
   readonly lease: Lease
@@ -53,7 +55,7 @@ export const make = (options: {
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   /** The run is no longer ours to write. */
   readonly lost: (why: string) => void
-  /** The database refused what was written, for good. */
+  /** The outbox refused what was written, for good; all that was to be written with and after it is forgotten. */
   readonly refused: (error: OutboxError) => void
 }): Pen => {
   const { epoch, fork, lease, lost, outbox, runId, state } = options
@@ -94,10 +96,15 @@ export const make = (options: {
     return append
   }
 
-  const settled = (append: Append, appended: Appended | undefined, callbacks: ReadonlyArray<() => void>) => {
+  const settled = (append: Append, appended: Answer | undefined, callbacks: ReadonlyArray<() => void>) => {
     inFlight = false
     if (dropped) return
     if (appended?._tag === "fenced") return lost("another worker holds the run")
+    if (appended?._tag === "refused") {
+      entries = []
+      waiting = []
+      return options.refused(appended.error)
+    }
     if (appended !== undefined) {
       written(append, appended.at)
       for (const committed of callbacks) committed()
@@ -141,15 +148,15 @@ export const make = (options: {
   }
 
   /** Sends an append until it is answered. */
-  const send = (append: Append): Effect.Effect<Appended> =>
+  const send = (append: Append): Effect.Effect<Answer> =>
     outbox.append(append).pipe(
       Effect.retry({
         schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]),
         while: (error) => error.reason.retryable && !lease.isOver()
       }),
       Effect.catch((error) => {
-        if (error.reason.retryable) lost("the lease was over before the outbox answered")
-        else options.refused(error)
+        if (!error.reason.retryable) return Effect.succeed<Answer>({ _tag: "refused", error })
+        lost("the lease was over before the outbox answered")
         return Effect.never
       })
     )

@@ -202,6 +202,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
       if (limit <= 0 || sagas.length === 0) return
       claiming++
       const claims = yield* outbox.claim({ worker: lease.worker, sagas, limit }).pipe(
+        Effect.tap((found) => Effect.sync(() => found.forEach(({ run }) => arriving.add(run.runId)))),
         Effect.ensuring(Effect.sync(() => claiming--))
       )
       yield* Effect.forEach(claims, take, { concurrency: 8, discard: true })
@@ -274,7 +275,6 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
       Effect.logWarning("The worker stopped without giving its runs back; they go on when its lease is over.", error))
   )
 
-  yield* Effect.addFinalizer(() => stop)
   yield* Effect.forkScoped(heartbeats)
   yield* Effect.forkScoped(watch)
   yield* Effect.forkScoped(lookOut)
@@ -282,6 +282,9 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     if (hint._tag === "ended") announce(hint.runId)
     else if (hint._tag === "ready" || held.has(hint.runId) || held.size < settings.concurrency) callLookOut()
   })
+
+  // Released first: the lease is kept up until the runs are given back.
+  yield* Effect.addFinalizer(() => stop)
 
   // ---- what sagas and runs see of it
 
