@@ -221,6 +221,8 @@ export const make = (crew: Crew): Stage => {
 
   const openBranches = (group: Group) => {
     const { branches, concurrency } = group.step
+    // Nothing is delivered before all of them have been opened.
+    running++
     while (!closed && group.failure === undefined && group.scopes.length < branches.length
       && group.scopes.length - group.ended < concurrency) {
       const branch = branches[group.scopes.length]!
@@ -228,6 +230,7 @@ export const make = (crew: Crew): Stage => {
       group.scopes.push(scope)
       play(scope, group.inherited, branch.effect)
     }
+    running--
   }
 
   const branchEnded = (group: Group, scope: Scope, exit: Exit.Exit<unknown, unknown>) => {
