@@ -4,7 +4,7 @@
  * Every time it is opened, listeners are told `ready`: what was said meanwhile is lost.
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
-import { Effect, Queue, Schedule } from "effect"
+import { Effect, Queue } from "effect"
 import type { Scope } from "effect"
 import type { Hint } from "../../outbox/Outbox.ts"
 import type { Connections } from "./connections.ts"
@@ -13,7 +13,9 @@ import { channel, parse } from "./hints.ts"
 
 export type Listen = (listener: (hint: Hint) => void) => Effect.Effect<void, never, Scope.Scope>
 
-const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
+// How long after a lost connection the next one is tried: at first, doubled each time, and at most.
+const minMillis = 100
+const maxMillis = 5_000
 
 /** Opens no connection before the first listener comes. The connection closes with the scope. */
 export const make = Effect.fnUntraced(function* (
@@ -23,6 +25,7 @@ export const make = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const listeners = new Set<{ readonly tell: (hint: Hint) => void }>()
   let listening = false
+  let nextMillis = minMillis
 
   const tell = (hint: Hint) => {
     for (const listener of listeners) listener.tell(hint)
@@ -31,12 +34,21 @@ export const make = Effect.fnUntraced(function* (
   const once = Effect.gen(function* () {
     const connection = yield* PgConnection.make({ ...connections.config, applicationName: "makegood listen" })
     const notifications = yield* connection.listen(channel)
+    nextMillis = minMillis
     tell({ _tag: "ready" })
     return yield* Effect.forever(Effect.map(Queue.take(notifications), ({ payload }) => parse(payload).forEach(tell)))
   }).pipe(Effect.scoped)
 
-  // Only after a connection that listened does the next failure wait short again, since `retry` starts anew with it.
-  const forever = Effect.forever(Effect.ignore(Effect.retry(once, backoff)))
+  const forever = Effect.forever(
+    Effect.andThen(
+      Effect.ignore(once),
+      Effect.suspend(() => {
+        const delayMillis = nextMillis
+        nextMillis = Math.min(nextMillis * 2, maxMillis)
+        return Effect.sleep(delayMillis)
+      })
+    )
+  )
 
   return (listener) =>
     Effect.gen(function* () {
