@@ -1,5 +1,5 @@
 /** One simulated life of a run: processes that die at landmarks, one after the other, over one outbox and one world. */
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { Outbox, Runs, Worker } from "makegood"
 import * as RunState from "../../src/outbox/RunState.ts"
 import * as Rollback from "../../src/saga/Rollback.ts"
@@ -68,7 +68,8 @@ export const simulate = Effect.fnUntraced(function*({ deaths, seed, trouble, zom
     const context = yield* Layer.buildWithScope(
       layer.pipe(
         Layer.provideMerge(Worker.layer({ poll: "5 millis", grace: 0 })),
-        Layer.provide(Layer.succeed(Outbox.Outbox, seenBy(process, outbox, late, zombies)))
+        Layer.provide(Layer.succeed(Outbox.Outbox, seenBy(process, outbox, late, zombies))),
+        Layer.provide(Logger.layer([]))
       ),
       scope
     )

@@ -32,4 +32,4 @@ it(`the world agrees with the record after any deaths of workers (G1 G2 G5 G7 G9
     }
   }
   expect(Array.from(ends.keys()).sort()).toEqual(["completed", "partly_rolled_back", "rolled_back"])
-}, 240_000)
+}, 60_000 + count * 400)
