@@ -3,7 +3,7 @@
  *
  * {@link layerMigrations} may create tables; {@link layer} only reads and writes, and refuses a database on which the
  * guarantees would not hold. Both take any `PgClient`. Its configuration is what the outbox opens connections of its own
- * with, at most 16 beside those of the client, so that user code cannot starve heartbeats and appends; the client itself
+ * with, at most 14 beside those of the client, so that user code cannot starve heartbeats and appends; the client itself
  * serves the caller's transactions.
  *
  * It works through a pooler that pools transactions (PgBouncer): the client of one has `prepare: false`, and then nothing

@@ -15,9 +15,9 @@
  * Locks, in this order: the rows of runs that change, by id; then the entries, by id and `seq`. A claim locks run rows without
  * waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the primary keys.
  *
- * Measured on two cores, two entries a run, without the commit: plain 0.13 ms for one run and 1.7 ms for 64, careful 0.4 and
- * 3.3 ms; `json_to_recordset` in place of `unnest` 0.12 and 3.5 ms. `in (...) is true` keeps the planner from joining, which
- * it does row by row, since it takes arrays for small.
+ * Measured on two cores, two entries a run, without the commit: 0.2 ms for one run and 1.5 ms for 64; careful 0.5 and 1.7 ms;
+ * `json_to_recordset` in place of `unnest` 0.2 and 3.1 ms. `in (...) is true` keeps the planner from joining run by run,
+ * which it would, since it takes arrays for small.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
