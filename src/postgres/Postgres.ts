@@ -2,12 +2,12 @@
  * The outbox in Postgres, 14 and later: every run and entry is a row in the schema `makegood`.
  *
  * {@link layerMigrations} may create tables; {@link layer} only reads and writes, and refuses a database on which the
- * guarantees would not hold. Both take any `PgClient`. Its configuration is what the outbox opens connections of its own
- * with, at most 14 beside those of the client, so that user code cannot starve heartbeats and appends; the client itself
- * serves the caller's transactions.
+ * guarantees would not hold. Both take any `PgClient`. Its configuration is what the outbox opens connections of its
+ * own with, at most 14 beside those of the client, so that user code cannot starve heartbeats and appends; the client
+ * itself serves the caller's transactions.
  *
- * It works through a pooler that pools transactions (PgBouncer): the client of one has `prepare: false`, and then nothing
- * is set for a session and notifications are not listened to, since nothing depends on them.
+ * It works through a pooler that pools transactions (PgBouncer): the client of one has `prepare: false`, and then
+ * nothing is set for a session and notifications are not listened to, since nothing depends on them.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Context, Duration, Effect, Layer } from "effect"
@@ -26,8 +26,8 @@ export interface Options {
   /** How long appends and starts wait for others to share a commit with. Default: not at all. */
   readonly commitDelay?: Duration.Input | undefined
   /**
-   * Whether a pooler of transactions stands between. Default: whether the client has `prepare: false`. A pooler that keeps
-   * prepared statements (PgBouncer 1.21) needs this said.
+   * Whether a pooler of transactions stands between. Default: whether the client has `prepare: false`. A pooler that
+   * keeps prepared statements (PgBouncer 1.21) needs this said.
    */
   readonly pooler?: boolean | undefined
 }
@@ -64,8 +64,8 @@ export const layer = (options: Options = {}): Layer.Layer<Outbox | Transactions,
 /**
  * Brings the schema `makegood` to the version of this program; does nothing where it is.
  *
- * Any number of processes may do so at once: one does the work and the others wait for it. It needs a role that may create
- * a schema. A schema of a newer version fails with `NotMigrated`. Not through a pooler of statements.
+ * Any number of processes may do so at once: one does the work and the others wait for it. It needs a role that may
+ * create a schema. A schema of a newer version fails with `NotMigrated`. Not through a pooler of statements.
  *
  * **If the process dies**
  *

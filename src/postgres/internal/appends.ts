@@ -1,8 +1,9 @@
 /**
  * The writer of appends: one statement and one commit for all that are asked for at the same time (G4).
  *
- * One run's trouble is its own: where a batch fails for a reason that lies in what it says, each append of it is sent by itself. An append
- * that was not accepted is ours from an earlier sending if its place bears its epoch and id, and else it is fenced.
+ * One run's trouble is its own: where a batch fails for a reason that lies in what it says, each append of it is sent
+ * by itself. An append that was not accepted is ours from an earlier sending if its place bears its epoch and id, and
+ * else it is fenced.
  */
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql/SqlError"

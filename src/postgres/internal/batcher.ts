@@ -1,8 +1,8 @@
 /**
  * Group commit: what many fibers ask for at the same time goes to the database in one statement and one commit.
  *
- * A lone request goes out at once; there is no timer unless a delay is asked for. While `flights` batches are on their way,
- * what comes in gathers for the next one. Requests with the same key never share a batch.
+ * A lone request goes out at once; there is no timer unless a delay is asked for. While `flights` batches are on their
+ * way, what comes in gathers for the next one. Requests with the same key never share a batch.
  */
 import { Effect } from "effect"
 import { inRealTime } from "./connections.ts"

@@ -1,6 +1,6 @@
 /**
- * The caller's own transaction (G17). A statement in it runs on the caller's connection and fiber, and never travels with those
- * of others.
+ * The caller's own transaction (G17). A statement in it runs on the caller's connection and fiber, and never travels
+ * with those of others.
  */
 import type { PgClient } from "@effect/sql-pg"
 import { Context, Effect } from "effect"

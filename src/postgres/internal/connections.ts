@@ -1,9 +1,10 @@
 /**
  * The outbox's own connections, apart from those of user code, so that neither starves the other.
  *
- * Three pools, so that no part of the outbox starves another either: `write` for appends and starts, `control` for what keeps
- * a worker alive, `read` for everything that can wait. All open lazily. Every statement has a time-out on this side; the
- * server's own follow from startup parameters, which a pooler between may refuse, so that there they are left out.
+ * Three pools, so that no part of the outbox starves another either: `write` for appends and starts, `control` for what
+ * keeps a worker alive, `read` for everything that can wait. All open lazily. Every statement has a time-out on this
+ * side; the server's own follow from startup parameters, which a pooler between may refuse, so that there they are left
+ * out.
  */
 import type { PgClient } from "@effect/sql-pg"
 import * as PgPool from "@effect/sql-pg/PgPool"
@@ -102,8 +103,8 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-// These statements look up rows by index and nothing else, and their plans are kept: one that was made while the tables were
-// small must stay good when they have grown. To plan anew for each batch takes longer than to execute it.
+// These statements look up rows by index and nothing else, and their plans are kept: one that was made while the tables
+// were small must stay good when they have grown. To plan anew for each batch takes longer than to execute it.
 const lookups = {
   plan_cache_mode: "force_generic_plan",
   enable_seqscan: "off",
@@ -117,8 +118,9 @@ export const toOutboxError = (error: SqlError | OutboxError): OutboxError =>
   error._tag === "OutboxError" ? error : Failure.fromSql(error)
 
 /**
- * Waits for `effect` no longer than `millis`, also where the caller cannot be interrupted. What is late is interrupted and not waited
- * for: to interrupt a statement is to have the server confirm it, which one that does not answer will not do.
+ * Waits for `effect` no longer than `millis`, also where the caller cannot be interrupted. What is late is interrupted
+ * and not waited for: to interrupt a statement is to have the server confirm it, which one that does not answer will
+ * not do.
  */
 export const bounded = <A, E>(effect: Effect.Effect<A, E>, millis: number): Effect.Effect<A, E | OutboxError> =>
   Effect.callback<A, E | OutboxError>((resume) => {

@@ -14,8 +14,9 @@ export const codeOf = (error: SqlError): string | undefined => {
 // Undefined table, column, schema, function: the schema is missing or another one.
 const missing = new Set(["42P01", "42703", "3F000", "42883"])
 
-// Classes of codes (their first two places) where sending again what was sent cannot help. What is not listed, or has no
-// code at all, says nothing about the values sent: connections, shutdowns, full disks, deadlocks, read-only replicas.
+// Classes of codes (their first two places) where sending again what was sent cannot help. What is not listed, or has
+// no code at all, says nothing about the values sent: connections, shutdowns, full disks, deadlocks, read-only
+// replicas.
 const refusing = new Set(["0A", "21", "22", "23", "28", "2F", "38", "39", "42", "44", "54", "P0"])
 
 /** The outbox's error for one of the database. */

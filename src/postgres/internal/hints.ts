@@ -1,8 +1,8 @@
 /**
  * Hints to other processes, sent as notifications of Postgres. They shorten waits and nothing depends on them.
  *
- * Never within the transaction they are about: a notification makes its commit take a lock of the whole cluster's. They gather
- * while one statement of them is on its way, and that statement does not wait for the disk.
+ * Never within the transaction they are about: a notification makes its commit take a lock of the whole cluster's. They
+ * gather while one statement of them is on its way, and that statement does not wait for the disk.
  */
 import { Effect, Exit } from "effect"
 import type { Hint } from "../../outbox/Outbox.ts"

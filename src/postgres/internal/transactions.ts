@@ -1,9 +1,9 @@
 /**
  * Executes a call in the transaction that records it.
  *
- * The outcome is inserted last, at the next place of the run: where that is taken everything is undone. Where the fate of the commit is not
- * known it is asked for by inserting at the same place once more, which waits until the old transaction has ended; what
- * stands there then is the truth (G5).
+ * The outcome is inserted last, at the next place of the run: where that is taken everything is undone. Where the fate
+ * of the commit is not known it is asked for by inserting at the same place once more, which waits until the old
+ * transaction has ended; what stands there then is the truth (G5).
  */
 import type { PgClient } from "@effect/sql-pg"
 import type { Cause } from "effect"

@@ -5,19 +5,21 @@
  * entry before it is there, and every place is free. The
  * run's row and the inbox follow only for accepted ones. There are three texts for it:
  *
- * - `plain`, where no run's row changes and no message is taken: the steady state. One insert without `ON CONFLICT`: a place that is
- *   taken, by a successor or by the same append sent before, fails the whole batch with 23505, and then it is sent carefully.
+ * - `plain`, where no run's row changes and no message is taken: the steady state. One insert without `ON CONFLICT`: a
+ *   place that is taken, by a successor or by the same append sent before, fails the whole batch with 23505, and then it
+ *   is sent carefully.
  * - `full`, the same with rows and messages.
- * - `careful`, for a batch with such places in it: each run's first entry is inserted `ON CONFLICT DO NOTHING`, the others only
- *   for the runs that this returns. (With a plain `ON CONFLICT DO NOTHING` a zombie's first entry would be dropped and its
- *   second one, the next intent, written.)
+ * - `careful`, for a batch with such places in it: each run's first entry is inserted `ON CONFLICT DO NOTHING`, the
+ *   others only for the runs that this returns. (With a plain `ON CONFLICT DO NOTHING` a zombie's first entry would be
+ *   dropped and its second one, the next intent, written.)
  *
- * Locks, in this order: the rows of runs that change, by id; then the entries, by id and `seq`. A claim locks run rows without
- * waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the primary keys.
+ * Locks, in this order: the rows of runs that change, by id; then the entries, by id and `seq`. A claim locks run rows
+ * without waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the primary
+ * keys.
  *
- * Measured on two cores, two entries a run, without the commit: 0.2 ms for one run and 1.5 ms for 64; careful 0.5 and 1.7 ms;
- * `json_to_recordset` in place of `unnest` 0.2 and 3.1 ms. `in (...) is true` keeps the planner from joining run by run,
- * which it would, since it takes arrays for small.
+ * Measured on two cores, two entries a run, without the commit: 0.2 ms for one run and 1.5 ms for 64; careful 0.5 and
+ * 1.7 ms; `json_to_recordset` in place of `unnest` 0.2 and 3.1 ms. `in (...) is true` keeps the planner from joining
+ * run by run, which it would, since it takes arrays for small.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
@@ -52,8 +54,9 @@ const columns = `run_id, seq, epoch, append_id, format, tool_version, attempt, s
 const values = `e.run_id, e.seq, e.epoch, e.append_id, e.format, e.tool_version, e.attempt, e.stamp, e.kind, e.path, e.tool,
     e.act, e.class, e.key, e.digest, e.value::json, e.detail::json`
 
-// Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for its
-// run's row. Subqueries, not joins: a plan that was made while the tables were small would read them whole ever after.
+// Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for
+// its run's row. Subqueries, not joins: a plan that was made while the tables were small would read them whole ever
+// after.
 const isHeld = (what: string) =>
   `(select r.owner from makegood.run r where r.run_id = ${what}.run_id and r.epoch = ${what}.epoch) = ${what}.worker
     and (select w.lease_until from makegood.worker w where w.worker_id = ${what}.worker and w.died_at is null)

@@ -1,6 +1,7 @@
 /**
- * Declares dead every worker whose lease is over: a step of its own, one way, before any of its runs are taken (G4). Forgets
- * workers a day after their death once they hold nothing; a claim of theirs that is still on its way is long cut off by then.
+ * Declares dead every worker whose lease is over: a step of its own, one way, before any of its runs are taken (G4).
+ * Forgets workers a day after their death once they hold nothing; a claim of theirs that is still on its way is long
+ * cut off by then.
  *
  * Locks: worker rows, without waiting, since another may be declaring the same ones. Reads the whole small table.
  */

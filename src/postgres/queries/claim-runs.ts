@@ -1,14 +1,14 @@
 /**
  * Takes runs for a live worker: those called by their inbox, those of dead workers, and free ones whose time has come.
  *
- * The claim's entry goes in first, at the place after the last one this statement sees, and the run's row follows only where
- * that place was free: what an earlier holder still sends either took it, and the run is left for the next claim, or finds
- * it taken (G4). Reading stops at the limit, so that rows beyond it are not locked away from other workers.
+ * The claim's entry goes in first, at the place after the last one this statement sees, and the run's row follows only
+ * where that place was free: what an earlier holder still sends either took it, and the run is left for the next claim,
+ * or finds it taken (G4). Reading stops at the limit, so that rows beyond it are not locked away from other workers.
  *
  * Locks: run rows without waiting (`FOR NO KEY UPDATE`, since a message being sent holds a key lock on its run), then
- * entries by run id. Indexes: run_ready a saga, run_owner a dead worker, inbox_waiting. Sagas are taken in random order, or one with an
- * endless backlog would starve the others. Lateral and locking, each source is read row by row along its index, whatever the
- * planner knew of the tables when the plan was made.
+ * entries by run id. Indexes: run_ready a saga, run_owner a dead worker, inbox_waiting. Sagas are taken in random
+ * order, or one with an endless backlog would starve the others. Lateral and locking, each source is read row by row
+ * along its index, whatever the planner knew of the tables when the plan was made.
  */
 import { format } from "../../outbox/Entry.ts"
 import type { ClaimRequest } from "../../outbox/Outbox.ts"

@@ -1,8 +1,8 @@
 /**
  * Reads who stands at the places that appends found taken.
  *
- * A statement of its own and later than the append: what it collided with may have been committed after the append's snapshot.
- * Index: the primary key.
+ * A statement of its own and later than the append: what it collided with may have been committed after the append's
+ * snapshot. Index: the primary key.
  */
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"

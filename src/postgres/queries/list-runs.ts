@@ -1,8 +1,9 @@
 /**
  * Lists runs, newest first, a page at a time.
  *
- * Only the conditions that are asked for stand in the text, so that the planner sees which index serves them: run_attributes,
- * run_stuck, else run_created read backwards. A rare state or saga among many runs is searched for through all of them.
+ * Only the conditions that are asked for stand in the text, so that the planner sees which index serves them:
+ * run_attributes, run_stuck, else run_created read backwards. A rare state or saga among many runs is searched for
+ * through all of them.
  */
 import type { ListFilter } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"

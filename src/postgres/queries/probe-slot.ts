@@ -1,8 +1,9 @@
 /**
  * Finds out whether a place in a run is taken, and leaves no trace.
  *
- * The insert waits for any open transaction that has inserted there. Where it goes through, dividing by zero undoes it: the error 22012 means
- * that the place is free, and that whoever was there before is gone for good. One statement, so that it works through a pooler.
+ * The insert waits for any open transaction that has inserted there. Where it goes through, dividing by zero undoes it:
+ * the error 22012 means that the place is free, and that whoever was there before is gone for good. One statement, so
+ * that it works through a pooler.
  */
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"

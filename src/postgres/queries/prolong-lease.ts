@@ -1,8 +1,8 @@
 /**
  * Prolongs the lease of a worker that is not dead, and reads which runs it holds.
  *
- * No row: the worker is dead. One that is past its lease but not declared dead is saved; whoever declares it dead at the
- * same time waits for this row and then finds its lease prolonged, or was first (a claim takes only from the dead).
+ * No row: the worker is dead. One that is past its lease but not declared dead is saved; whoever declares it dead at
+ * the same time waits for this row and then finds its lease prolonged, or was first (a claim takes only from the dead).
  * Indexes: worker's primary key, run_owner.
  */
 import type { Statement } from "../internal/connections.ts"

@@ -1,8 +1,9 @@
 /**
- * Takes one run that the worker holds itself, under a new epoch, so that what it may have in flight finds its place taken (G4).
+ * Takes one run that the worker holds itself, under a new epoch, so that what it may have in flight finds its place
+ * taken (G4).
  *
- * `held` without `seq` says that the place was taken meanwhile by an append of its own: to be asked again. Locks: the run's row, then
- * the entry. Indexes: the primary keys.
+ * `held` without `seq` says that the place was taken meanwhile by an append of its own: to be asked again. Locks: the
+ * run's row, then the entry. Indexes: the primary keys.
  */
 import { format } from "../../outbox/Entry.ts"
 import type { Statement } from "../internal/connections.ts"

@@ -1,6 +1,6 @@
 /**
- * Takes a worker out of the register and lets go of the runs it holds. Its row stays as that of a dead one, so that a claim of
- * its that is still on its way ends with a dead worker, from whom others take.
+ * Takes a worker out of the register and lets go of the runs it holds. Its row stays as that of a dead one, so that a
+ * claim of its that is still on its way ends with a dead worker, from whom others take.
  *
  * Locks: the worker's row, then run rows by id. Index: run_owner.
  */

@@ -1,8 +1,8 @@
 /**
  * Puts a message into the inbox of a run that has not ended, once by its id.
  *
- * The run is only read: its sender and a worker that lays it to rest would otherwise wait for each other or miss each other. A row
- * stays after it was taken, so that a message sent again is known. Indexes: the primary keys.
+ * The run is only read: its sender and a worker that lays it to rest would otherwise wait for each other or miss each
+ * other. A row stays after it was taken, so that a message sent again is known. Indexes: the primary keys.
  */
 import * as Entry from "../../outbox/Entry.ts"
 import type { Message } from "../../outbox/Outbox.ts"
