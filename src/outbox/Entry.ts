@@ -163,6 +163,8 @@ export const Entry = Schema.Union([
   Ended
 ])
 export type Entry = typeof Entry.Type
+
+/** The name of a kind of entry. */
 export type Kind = Entry["_tag"]
 
 export type Claimed = typeof Claimed.Type

@@ -52,6 +52,7 @@ export interface Value {
   readonly value: string
 }
 
+/** What has a path of its own in the record. */
 export type Step = Call | Value
 
 /** The words for where a call stands. */
@@ -64,6 +65,7 @@ export type CallState =
   | "compensated"
   | "compensation_failed"
 
+/** All that the record of a run says. */
 export interface RunState {
   /** The last entry's; -1 before the first. */
   readonly seq: number
