@@ -83,15 +83,16 @@ export const make = (
       )
     })
 
-  const control = connections.control
+  // Not on the connections of heartbeats: a probe may have to wait.
+  const { read } = connections
   const decide = (append: Append): Effect.Effect<boolean, OutboxError> =>
-    control(probeSlot(append)).pipe(
+    read(probeSlot(append)).pipe(
       Effect.as(true),
       Effect.catch((error) => (Failure.isFreeSlot(error) ? Effect.succeed(false) : Effect.fail(error))),
       Effect.flatMap((taken) =>
         taken
           ? Effect.map(
-              control(findSlots([append])),
+              read(findSlots([append])),
               ([slot]) => slot?.epoch === append.epoch && slot.append_id === append.appendId
             )
           : Effect.succeed(false)

@@ -1,9 +1,8 @@
 /**
  * Appends entries to many runs, each run's in whole or not at all (G4).
  *
- * A run's append is accepted where its worker is live, the run's row names that worker and epoch, the
- * entry before it is there, and every place is free. The
- * run's row and the inbox follow only for accepted ones. There are three texts for it:
+ * A run's append is accepted where its worker is live, the run's row names that worker and epoch, the entry before it is
+ * there, and every place is free. The run's row and the inbox follow only for accepted ones. There are three texts:
  *
  * - `plain`, where no run's row changes and no message is taken: the steady state. One insert without `ON CONFLICT`: a
  *   place that is taken, by a successor or by the same append sent before, fails the whole batch with 23505, and then it
@@ -17,9 +16,10 @@
  * without waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the primary
  * keys.
  *
- * Measured on two cores, two entries a run, without the commit: 0.2 ms for one run and 1.5 ms for 64; careful 0.5 and
- * 1.7 ms; `json_to_recordset` in place of `unnest` 0.2 and 3.1 ms. `in (...) is true` keeps the planner from joining
- * run by run, which it would, since it takes arrays for small.
+ * Measured on two shared cores, two entries a run, inside one transaction: one insert 0.2 ms for one run and 1.5 to 2 ms
+ * for 64, `careful` 0.5 and 1.7 to 3 ms. That was with joins in place of the subqueries below; a plan kept from empty
+ * tables then slowed appends to a third within seconds. With `json_to_recordset` in place of `unnest`: 0.2 and 3.1 to
+ * 3.5 ms. `in (...) is true` keeps the planner from joining run by run, which it would, since it takes arrays for small.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
