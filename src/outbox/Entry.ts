@@ -208,7 +208,17 @@ export interface Row {
 export const format = 1
 
 const columns = new Set([
-  "_tag", "path", "tool", "toolVersion", "act", "key", "digest", "attempt", "class", "stamp", "value"
+  "_tag",
+  "path",
+  "tool",
+  "toolVersion",
+  "act",
+  "key",
+  "digest",
+  "attempt",
+  "class",
+  "stamp",
+  "value"
 ])
 
 /** The row of an entry: what has a column goes there, the rest into `detail`. */
@@ -243,8 +253,10 @@ export class UnreadableEntry extends Schema.TaggedError<UnreadableEntry>()("Unre
   why: Schema.String
 }) {
   override get message() {
-    return `An entry of kind "${this.kind}", format ${this.format}, cannot be read: ${this.why}. ` +
+    return (
+      `An entry of kind "${this.kind}", format ${this.format}, cannot be read: ${this.why}. ` +
       "The run was left as it is. Use a version of makegood that knows this format."
+    )
   }
 }
 
