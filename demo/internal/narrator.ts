@@ -1,0 +1,91 @@
+/** Entries of the outbox and lines of the ledger, in a stranger's words. */
+import type { Runs } from "makegood"
+import type { Stream } from "effect"
+import type { Line } from "./ledger.ts"
+import type { Event } from "./timeline.ts"
+
+/** An entry with its place, as `Runs.watch` gives it. */
+export type Stored = Stream.Success<ReturnType<typeof Runs.watch>>
+
+type Said = Pick<Event, "text" | "format">
+
+/** Tells the entries of runs, one after the other; workers are numbered in the order in which they first claim a run. */
+export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
+  const workers: Array<string> = []
+  const done: Array<string> = []
+  const numberOf = (worker: string): number => {
+    if (!workers.includes(worker)) workers.push(worker)
+    return workers.indexOf(worker) + 1
+  }
+  const tell = ({ entry }: Stored): ReadonlyArray<Said> => {
+    switch (entry._tag) {
+      case "claimed": {
+        const number = numberOf(entry.worker)
+        if (entry.from !== "dead") return [{ text: `worker ${number} takes the run` }]
+        return [
+          { text: `the lease of worker ${number - 1} is over: worker ${number} takes the run`, format: "bold" },
+          ...done.map((tool): Said => ({ text: call(tool, "skipped: done, its result is read"), format: "green" }))
+        ]
+      }
+      case "intended":
+        return [{ text: call(toolOf(entry.path), entry.act === "compensation" ? "to be taken back" : "intended") }]
+      case "attempted":
+        return [{ text: call(toolOf(entry.path), `attempt ${entry.attempt}, with the same key`) }]
+      case "attempt_failed":
+        return [
+          {
+            text: call(
+              toolOf(entry.path),
+              entry.crashed === true
+                ? "in doubt: its worker died before it knew"
+                : `attempt ${entry.attempt}: ${entry.class}`
+            ),
+            format: "yellow"
+          }
+        ]
+      case "settled":
+        return [{ text: call(toolOf(entry.path), "doubt settled: the provider knows keys, ask again") }]
+      case "succeeded":
+        if (isUndo(entry.path)) return [{ text: call(toolOf(entry.path), "taken back"), format: "green" }]
+        done.push(toolOf(entry.path))
+        return [{ text: call(toolOf(entry.path), "done"), format: "green" }]
+      case "failed":
+        return [{ text: call(toolOf(entry.path), `failed: ${tagOf(entry.value)}`), format: "red" }]
+      case "rollback_began":
+        return [{ text: `the saga failed (${tagOf(entry.value)}): rollback, newest first`, format: "red" }]
+      case "stuck":
+        return [{ text: `stuck (${entry.reason}): ${entry.why}`, format: "red" }]
+      case "ended":
+        done.length = 0
+        return [{ text: `the run has ended: ${entry.state.replaceAll("_", " ")}`, format: "bold" }]
+      case "recorded":
+      case "told":
+        return [{ text: entry._tag }]
+    }
+  }
+  return (stored) => tell(stored).map((said) => ({ at: stored.at, who: "outbox", ...said }))
+}
+
+/** Tells a line of the provider's ledger. */
+export const provider = (line: Line): Event => {
+  const price = line.cents === undefined ? "" : ` ${money(line.cents)}`
+  const texts: Readonly<Record<Line["kind"], string>> = {
+    act: `${line.what}${price} (${line.id})`,
+    takeBack: `${line.what} (${line.id})`,
+    refusal: line.what,
+    repeat: "this key again: the answer of the first time, no act"
+  }
+  return { at: line.at, who: "provider", text: texts[line.kind] }
+}
+
+/** Euros and cents. */
+export const money = (cents: number): string => `EUR ${(cents / 100).toFixed(2)}`
+
+const call = (tool: string, what: string): string => `${tool.padEnd(14)} ${what}`
+
+const isUndo = (path: string): boolean => path.endsWith("!compensate")
+
+const toolOf = (path: string): string => (path.split("/").at(-1) ?? path).split("!")[0]!
+
+const tagOf = (value: string | undefined): string =>
+  value === undefined ? "no reason given" : ((JSON.parse(value) as { readonly _tag?: string })._tag ?? value)

@@ -1,0 +1,36 @@
+/** The end of the demo: both sides next to each other, and what follows. */
+import type { Line } from "./ledger.ts"
+import { money } from "./narrator.ts"
+import { paint, print, title } from "./terminal.ts"
+import type { Row, Verdict } from "./verdict.ts"
+
+const widths = { tool: 14, outbox: 18, provider: 38 }
+
+/** Prints what outbox and ledger say of each call. */
+export const report = (verdict: Verdict, names: ReadonlyArray<string>, ledger: ReadonlyArray<Line>): void => {
+  title("3. The outbox and the provider's ledger, side by side")
+  print(paint("dim", rowOf({ tool: "call", outbox: "outbox", provider: "provider's ledger" }, "same?")))
+  verdict.runs.forEach((rows, index) => {
+    print(paint("bold", `  ${names[index]}`))
+    for (const row of rows) print(rowOf(row, row.agrees ? paint("green", "yes") : paint("red", "NO")))
+  })
+  print()
+  if (verdict.disagreements.length > 0) {
+    print(paint("red", "They DISAGREE. This is a bug of makegood:"))
+    for (const disagreement of verdict.disagreements) print(`  ${disagreement}`)
+    return
+  }
+  const count = (kind: Line["kind"]) => ledger.filter((line) => line.kind === kind).length
+  const charges = ledger.filter((line) => line.kind === "act" && line.id?.startsWith("charge-"))
+  print(paint("green", "They agree."))
+  print()
+  print(`  The provider acted ${count("act")} times and took ${count("takeBack")} acts back.`)
+  print(`  ${count("repeat")} request came a second time, with the same key: it was not done again.`)
+  print(
+    `  Cards were charged ${charges.length} time in all: ${charges.map((line) => money(line.cents ?? 0)).join(", ")}.`
+  )
+  print("  One worker died by SIGKILL. Nobody had to clean up.")
+}
+
+const rowOf = (row: Omit<Row, "agrees">, mark: string): string =>
+  `  ${row.tool.padEnd(widths.tool)} ${row.outbox.padEnd(widths.outbox)} ${row.provider.padEnd(widths.provider)} ${mark}`
