@@ -112,13 +112,14 @@ interface Waiting {
 export const make = (crew: Crew): Stage => {
   const { scopes: recordedScopes, steps } = crew.state
   // The record grows while the body plays; what is replayed is what it held at the beginning.
-  const delivered = crew.state.delivered.slice()
+  let delivered: ReadonlyArray<string> = []
   const waiting = new Map<string, Waiting>()
   /** Steps that the record does not know, or knows no outcome of: they start once the replay is over. */
   let held: Array<Waiting> = []
   const answers: Array<{ readonly path: string; readonly answer: Answer }> = []
   let cursor = 0
   let replaying = true
+  const isNew = steps.size === 0
   let closed = false
   let pumping = false
   /** Groups that may have come to their end. */
@@ -361,7 +362,17 @@ export const make = (crew: Crew): Stage => {
     return true
   }
 
+  /** A call of the record without outcome that no scope waits for would be forgotten. */
+  const forgotten = (): string | undefined => {
+    for (const [path, step] of steps) if (!hasOutcome(step) && !waiting.has(path)) return path
+    return undefined
+  }
+
   const endReplay = () => {
+    const path = forgotten()
+    if (path !== undefined) {
+      return stuck("diverged", path, `The record has ${path} without an outcome, and the body never asked for it.`)
+    }
     replaying = false
     crew.replayed()
     const starting = held
@@ -404,6 +415,8 @@ export const make = (crew: Crew): Stage => {
   const root = open(Path.root, undefined, crew.startedAt)
   return {
     start: (body) => {
+      // Not earlier: what a person said about a call in doubt is recorded just before.
+      delivered = crew.state.delivered.slice()
       play(root, crew.context, body)
       pump()
     },
@@ -412,7 +425,7 @@ export const make = (crew: Crew): Stage => {
       pump()
     },
     // Logs up to the last recorded step were written when it was asked for the first time.
-    isReplaying: () => replaying || cursor < delivered.length,
+    isReplaying: () => !isNew && (replaying || cursor < delivered.length),
     close: () => {
       closed = true
       waiting.clear()
