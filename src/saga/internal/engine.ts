@@ -3,7 +3,7 @@ import { Context } from "effect"
 import type { Effect, Scope } from "effect"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type { Plain } from "../../tool/Tool.ts"
-import type { NewRun } from "../../outbox/Outbox.ts"
+import type { NewRun, Run } from "../../outbox/Outbox.ts"
 
 /** A saga with the types erased. */
 export interface SagaDefinition {
@@ -41,6 +41,11 @@ export interface Local {
   readonly started: (run: NewRun, found: { readonly held: boolean; readonly at: number }) => void
   /** The start of a run for which a holder was named did not come to be. */
   readonly notStarted: (runId: string) => void
-  /** Calls `listener` when a run ends here; gives the way to stop listening. */
-  readonly onEnd: (runId: string, listener: () => void) => () => void
+  /** Whether the run is held here, so that its end will be told here, unless the lease is lost before. */
+  readonly holds: (runId: string) => boolean
+  /**
+   * Calls `listener` when a run ends, with the run as it is in the outbox where it ended here; gives the way to stop
+   * listening.
+   */
+  readonly onEnd: (runId: string, listener: (run: Run | undefined) => void) => () => void
 }

@@ -1,5 +1,5 @@
 /** The implementation of `Runs` over an outbox, and a worker beside it where there is one. */
-import { Effect, Option, Result, Schema, Stream } from "effect"
+import { Effect, Latch, Option, Result, Schema, Stream } from "effect"
 import type * as Duration from "effect/Duration"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
@@ -9,7 +9,7 @@ import type { NewRun, Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import * as Rollback from "../Rollback.ts"
 import type { CallSummary, Details, Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
-import { InTransaction, InvalidInput, RunCancelled, RunConflict, RunEnded, RunNotFound, RunsError } from "../Runs.ts"
+import { InTransaction, InvalidInput, RunCancelled, RunConflict, RunEnded, RunNotFound, RunsError } from "../RunsError.ts"
 import type { Local, SagaDefinition } from "./engine.ts"
 import * as Identity from "./identity.ts"
 
@@ -71,13 +71,29 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       })
     )
 
-  const awaitEnd = Effect.fnUntraced(function*(runId: string) {
-    while (true) {
-      const run = yield* find(runId)
-      if (isEnd(run.state)) return run
-      yield* changed(runId)
-    }
-  })
+  /** Listens before it asks, and asks nothing about a run that ends here. */
+  const awaitEnd = (runId: string): Effect.Effect<Run, RunsError> =>
+    Effect.suspend(() => {
+      const told = Latch.makeUnsafe()
+      let ended: Run | undefined
+      const listen = () =>
+        local?.onEnd(runId, (run) => {
+          ended ??= run
+          told.openUnsafe()
+        })
+      const tellOrPoll = Effect.raceFirst(told.await, Effect.sleep(pollInterval))
+      const wait = Effect.gen(function*() {
+        if (local?.holds(runId) === true) yield* tellOrPoll
+        while (ended === undefined) {
+          told.closeUnsafe()
+          const run = yield* find(runId)
+          if (isEnd(run.state)) return run
+          yield* tellOrPoll
+        }
+        return ended
+      })
+      return Effect.acquireUseRelease(Effect.sync(listen), () => wait, (stop) => Effect.sync(() => stop?.()))
+    })
 
   /** The first generation, or the latest where the first is there already; a further one where that is asked for. */
   const startLatest = Effect.fnUntraced(function*(
@@ -143,7 +159,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     return handleOf(saga, runId)
   })
 
-  const handleOf = (saga: SagaDefinition, runId: string): Handle<any, any> => ({
+  const handleOf = (saga: SagaDefinition, runId: string): Handle<unknown, unknown> => ({
     runId,
     await: Effect.flatMap(awaitEnd(runId), (run) => verdictOf(saga, run))
   })

@@ -56,8 +56,8 @@ export const make = (
     readonly state: RunState.Growing
     /** Why the record cannot be read, where it cannot. */
     readonly unreadable: string | undefined
-    /** The run was put down; `end` says how it stands, where this incarnation wrote that. */
-    readonly gone: (end: State | undefined) => void
+    /** The run was put down; `turned` is how it now stands in the outbox, where this incarnation wrote that. */
+    readonly gone: (turned: Run | undefined) => void
   }
 ): Incarnation => {
   const { lease } = surroundings
@@ -76,7 +76,7 @@ export const make = (
   let whenQuiet: (() => void) | undefined
   let whenDown: (() => void) | undefined
 
-  const putDown = (end?: State) => {
+  const putDown = (turned?: Run) => {
     if (isDown) return
     isDown = true
     Landmark.reached("run.put-down", runId)
@@ -86,7 +86,7 @@ export const make = (
     inFlight.clear()
     driver?.interruptUnsafe()
     surroundings.fork(Scope.close(scope, Exit.void))
-    options.gone(end)
+    options.gone(turned)
     whenDown?.()
   }
 
@@ -166,11 +166,15 @@ export const make = (
     result: more.result
   })
 
+  /** Writes what becomes of the run, and puts it down. */
+  const turnTo = (entries: ReadonlyArray<Entry.Entry>, change: Change) =>
+    pen.turn(entries, change, (at) => putDown({ ...run, ...change, epoch, owner: undefined, changedAt: at }))
+
   const stuck = ({ path, reason, why }: Stage.Verdict) => {
     if (isDown || isLeaving) return
     const entry: Entry.Stuck = { _tag: "stuck", reason, why: why.slice(0, 16_384), ...(path === undefined ? {} : { path }) }
     surroundings.fork(Effect.logWarning(`The run ${runId} is stuck: ${reason}${path === undefined ? "" : ` at ${path}`}. ${why}`))
-    leave(() => pen.turn([entry], changeTo("stuck", { stuckReason: reason }), () => putDown("stuck")))
+    leave(() => turnTo([entry], changeTo("stuck", { stuckReason: reason })))
   }
 
   // ---- forward
@@ -220,7 +224,7 @@ export const make = (
     const { text } = encoded.success
     if (Exit.isSuccess(exit)) {
       const entry: Entry.Ended = { _tag: "ended", state: "completed", value: text }
-      pen.turn([entry], changeTo("completed", { result: text }), () => putDown("completed"))
+      turnTo([entry], changeTo("completed", { result: text }))
     } else {
       goBack({ _tag: "rollback_began", cause: "failed", value: text })
     }
@@ -278,7 +282,7 @@ export const make = (
       if (ending._tag === "stuck") return stuck(ending.verdict)
       const result = state.rollback?.value
       const entry: Entry.Ended = { _tag: "ended", state: ending.state, ...(result === undefined ? {} : { value: result }) }
-      pen.turn([entry], changeTo(ending.state, { result }), () => putDown(ending.state))
+      turnTo([entry], changeTo(ending.state, { result }))
     })
   }
 

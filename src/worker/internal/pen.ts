@@ -20,12 +20,12 @@ import type { Lease } from "./lease.ts"
 export type When = "now" | "soon" | "later"
 
 export interface Pen {
-  /** Adds entries. `committed` is called once they are durable, and never if they are not. */
-  readonly write: (entries: ReadonlyArray<Entry>, when: When, committed?: () => void) => void
+  /** Adds entries. `committed` is called with their time once they are durable, and never if they are not. */
+  readonly write: (entries: ReadonlyArray<Entry>, when: When, committed?: (at: number) => void) => void
   /** Adds entries that record inbox messages, which go with them. */
   readonly record: (entries: ReadonlyArray<Entry>, messages: ReadonlyArray<string>) => void
   /** Adds entries together with what becomes of the run's row. */
-  readonly turn: (entries: ReadonlyArray<Entry>, change: Change, committed: () => void) => void
+  readonly turn: (entries: ReadonlyArray<Entry>, change: Change, committed: (at: number) => void) => void
   /** Calls back once all written so far is durable. */
   readonly flush: (committed: () => void) => void
   /**
@@ -60,7 +60,7 @@ export const make = (options: {
 }): Pen => {
   const { epoch, fork, lease, lost, outbox, runId, state } = options
   let entries: Array<Entry> = []
-  let waiting: Array<() => void> = []
+  let waiting: Array<(at: number) => void> = []
   let messages: Array<string> = []
   let change: Change | undefined
   /** Wait for the append in flight. */
@@ -96,7 +96,7 @@ export const make = (options: {
     return append
   }
 
-  const settled = (append: Append, appended: Answer | undefined, callbacks: ReadonlyArray<() => void>) => {
+  const settled = (append: Append, appended: Answer | undefined, callbacks: ReadonlyArray<(at: number) => void>) => {
     inFlight = false
     if (dropped) return
     if (appended?._tag === "fenced") return lost("another worker holds the run")
@@ -107,7 +107,7 @@ export const make = (options: {
     }
     if (appended !== undefined) {
       written(append, appended.at)
-      for (const committed of callbacks) committed()
+      for (const committed of callbacks) committed(appended.at)
     }
     const flushed = flushing
     flushing = []

@@ -59,7 +59,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   const held = new Map<string, Held>()
   /** Runs that are being started or loaded here. */
   const arriving = new Set<string>()
-  const endListeners = new Map<string, Set<() => void>>()
+  const endListeners = new Map<string, Set<(ended: Run | undefined) => void>>()
   const called = yield* Latch.make(false)
   let isStopping = false
   let serial = 0
@@ -148,9 +148,9 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
         handler,
         state,
         unreadable,
-        gone: (end) => {
+        gone: (turned) => {
           held.delete(run.runId)
-          if (end !== undefined && isEnd(end)) announce(run.runId)
+          if (turned !== undefined && isEnd(turned.state)) announce(run.runId, turned)
           if (held.size + 1 >= settings.concurrency) callLookOut()
         }
       }
@@ -279,8 +279,10 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   yield* Effect.forkScoped(watch)
   yield* Effect.forkScoped(lookOut)
   yield* outbox.listen((hint) => {
-    if (hint._tag === "ended") announce(hint.runId)
-    else if (hint._tag === "ready" || held.has(hint.runId) || held.size < settings.concurrency) callLookOut()
+    // Of a run that is held here more is known soon: how it ended.
+    if (hint._tag === "ended") {
+      if (!held.has(hint.runId)) announce(hint.runId, undefined)
+    } else if (hint._tag === "ready" || held.has(hint.runId) || held.size < settings.concurrency) callLookOut()
   })
 
   // Released first: the lease is kept up until the runs are given back.
@@ -288,8 +290,8 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
 
   // ---- what sagas and runs see of it
 
-  const announce = (runId: string) => {
-    for (const listener of endListeners.get(runId) ?? []) listener()
+  const announce = (runId: string, ended: Run | undefined) => {
+    for (const listener of endListeners.get(runId) ?? []) listener(ended)
   }
 
   const local: Local = {
@@ -318,6 +320,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     notStarted: (runId) => {
       arriving.delete(runId)
     },
+    holds: (runId) => held.has(runId),
     onEnd: (runId, listener) => {
       let listeners = endListeners.get(runId)
       if (listeners === undefined) endListeners.set(runId, (listeners = new Set()))
