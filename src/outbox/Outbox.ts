@@ -104,9 +104,7 @@ export interface Append {
 }
 
 /** What became of an append. `fenced`: the worker no longer holds the run, and nothing was written. */
-export type Appended =
-  | { readonly _tag: "appended"; readonly at: number }
-  | { readonly _tag: "fenced" }
+export type Appended = { readonly _tag: "appended"; readonly at: number } | { readonly _tag: "fenced" }
 
 /** A word from outside to a run. `id` is the sender's: the same id twice is one message. */
 export interface Message {
@@ -118,11 +116,11 @@ export interface Message {
 /** What a heartbeat found. `dead`: this worker was declared dead; it must put everything down and register anew. */
 export type Heartbeat =
   | {
-    readonly _tag: "alive"
-    readonly at: number
-    /** All runs the database says this worker holds, with their epochs. */
-    readonly held: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>
-  }
+      readonly _tag: "alive"
+      readonly at: number
+      /** All runs the database says this worker holds, with their epochs. */
+      readonly held: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>
+    }
   | { readonly _tag: "dead" }
 
 /** Which runs to claim: at most `limit`, of these sagas and versions. */
@@ -148,65 +146,68 @@ export type Hint =
   | { readonly _tag: "ended"; readonly runId: string }
 
 /** The record of runs, as the engine uses it. */
-export class Outbox extends Context.Service<Outbox, {
-  /** Starts a run, once. In a transaction of the caller's own client it is part of it, and never `held`. */
-  readonly start: (run: NewRun) => Effect.Effect<Started, OutboxError>
-  /** Runs `effect` once the caller's transaction commits; at once where there is none. */
-  readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
-  /** Whether the caller is in a transaction of the outbox's client. */
-  readonly inTransaction: Effect.Effect<boolean>
+export class Outbox extends Context.Service<
+  Outbox,
+  {
+    /** Starts a run, once. In a transaction of the caller's own client it is part of it, and never `held`. */
+    readonly start: (run: NewRun) => Effect.Effect<Started, OutboxError>
+    /** Runs `effect` once the caller's transaction commits; at once where there is none. */
+    readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
+    /** Whether the caller is in a transaction of the outbox's client. */
+    readonly inTransaction: Effect.Effect<boolean>
 
-  readonly get: (runId: string) => Effect.Effect<Option.Option<Run>, OutboxError>
-  /** The run of a saga's key: that of the latest generation. */
-  readonly find: (saga: string, key: string) => Effect.Effect<Option.Option<Run>, OutboxError>
-  readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Run>, OutboxError>
-  /** The entries of a run from `seq` on, in order; at most `limit` of them. */
-  readonly entries: (
-    runId: string,
-    options: { readonly from: number; readonly limit?: number | undefined }
-  ) => Effect.Effect<ReadonlyArray<Entry.Stored>, OutboxError>
+    readonly get: (runId: string) => Effect.Effect<Option.Option<Run>, OutboxError>
+    /** The run of a saga's key: that of the latest generation. */
+    readonly find: (saga: string, key: string) => Effect.Effect<Option.Option<Run>, OutboxError>
+    readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Run>, OutboxError>
+    /** The entries of a run from `seq` on, in order; at most `limit` of them. */
+    readonly entries: (
+      runId: string,
+      options: { readonly from: number; readonly limit?: number | undefined }
+    ) => Effect.Effect<ReadonlyArray<Entry.Stored>, OutboxError>
 
-  /** Puts a message into the inbox of a run. False where there is no such run or it has ended. */
-  readonly send: (message: Message) => Effect.Effect<boolean, OutboxError>
-  /** The messages waiting for runs that the worker holds. */
-  readonly inbox: (worker: string) => Effect.Effect<ReadonlyArray<Message>, OutboxError>
-  /** The messages waiting for one run, oldest first. */
-  readonly inboxOf: (runId: string) => Effect.Effect<ReadonlyArray<Message>, OutboxError>
+    /** Puts a message into the inbox of a run. False where there is no such run or it has ended. */
+    readonly send: (message: Message) => Effect.Effect<boolean, OutboxError>
+    /** The messages waiting for runs that the worker holds. */
+    readonly inbox: (worker: string) => Effect.Effect<ReadonlyArray<Message>, OutboxError>
+    /** The messages waiting for one run, oldest first. */
+    readonly inboxOf: (runId: string) => Effect.Effect<ReadonlyArray<Message>, OutboxError>
 
-  /** Makes a worker known, under an id never used before. Gives the database's time. */
-  readonly register: (worker: {
-    readonly id: string
-    readonly name: string
-    readonly leaseMillis: number
-  }) => Effect.Effect<{ readonly at: number }, OutboxError>
-  /** Prolongs the lease of a worker that is not dead. */
-  readonly heartbeat: (worker: {
-    readonly id: string
-    readonly leaseMillis: number
-  }) => Effect.Effect<Heartbeat, OutboxError>
-  /** Declares dead every worker whose lease is over. Gives how many. */
-  readonly bury: Effect.Effect<number, OutboxError>
-  /** Takes a worker out of the register; the runs it still holds are free at once. */
-  readonly retire: (worker: string) => Effect.Effect<void, OutboxError>
+    /** Makes a worker known, under an id never used before. Gives the database's time. */
+    readonly register: (worker: {
+      readonly id: string
+      readonly name: string
+      readonly leaseMillis: number
+    }) => Effect.Effect<{ readonly at: number }, OutboxError>
+    /** Prolongs the lease of a worker that is not dead. */
+    readonly heartbeat: (worker: {
+      readonly id: string
+      readonly leaseMillis: number
+    }) => Effect.Effect<Heartbeat, OutboxError>
+    /** Declares dead every worker whose lease is over. Gives how many. */
+    readonly bury: Effect.Effect<number, OutboxError>
+    /** Takes a worker out of the register; the runs it still holds are free at once. */
+    readonly retire: (worker: string) => Effect.Effect<void, OutboxError>
 
-  /** Takes runs that are free, woken by their inbox, or held by the dead. */
-  readonly claim: (request: ClaimRequest) => Effect.Effect<ReadonlyArray<Claim>, OutboxError>
-  /** Takes one run that the worker itself holds at `epoch`, under a new epoch: what it may have in flight is void. */
-  readonly reclaim: (
-    worker: string,
-    run: { readonly runId: string; readonly epoch: number }
-  ) => Effect.Effect<Option.Option<Claim>, OutboxError>
-  /** Writes entries, whole or not at all. An error says nothing about whether they were written: send them again. */
-  readonly append: (append: Append) => Effect.Effect<Appended, OutboxError>
-  /** Lets go of runs, so that other workers take them at once. Only those held at the epochs given. */
-  readonly release: (
-    worker: string,
-    runs: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>
-  ) => Effect.Effect<void, OutboxError>
+    /** Takes runs that are free, woken by their inbox, or held by the dead. */
+    readonly claim: (request: ClaimRequest) => Effect.Effect<ReadonlyArray<Claim>, OutboxError>
+    /** Takes one run that the worker itself holds at `epoch`, under a new epoch: what it may have in flight is void. */
+    readonly reclaim: (
+      worker: string,
+      run: { readonly runId: string; readonly epoch: number }
+    ) => Effect.Effect<Option.Option<Claim>, OutboxError>
+    /** Writes entries, whole or not at all. An error says nothing about whether they were written: send them again. */
+    readonly append: (append: Append) => Effect.Effect<Appended, OutboxError>
+    /** Lets go of runs, so that other workers take them at once. Only those held at the epochs given. */
+    readonly release: (
+      worker: string,
+      runs: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>
+    ) => Effect.Effect<void, OutboxError>
 
-  /** Calls `listener` with every hint until the scope closes. */
-  readonly listen: (listener: (hint: Hint) => void) => Effect.Effect<void, never, Scope.Scope>
-}>()("makegood/Outbox") {}
+    /** Calls `listener` with every hint until the scope closes. */
+    readonly listen: (listener: (hint: Hint) => void) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("makegood/Outbox") {}
 
 /**
  * An outbox that can execute a call in the transaction that records it; the memory outbox has none.
@@ -214,12 +215,15 @@ export class Outbox extends Context.Service<Outbox, {
  * `run` executes `effect` in a transaction on a connection of its own, then asks `entries` what to write, writes it at
  * the place the answer names, and commits. Where that place is taken everything is undone and the answer is `fenced`.
  */
-export class Transactions extends Context.Service<Transactions, {
-  readonly run: <A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    append: (result: A) => Effect.Effect<Append>
-  ) => Effect.Effect<{ readonly appended: Appended; readonly result: A }, E | OutboxError, R>
-}>()("makegood/Outbox/Transactions") {}
+export class Transactions extends Context.Service<
+  Transactions,
+  {
+    readonly run: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+      append: (result: A) => Effect.Effect<Append>
+    ) => Effect.Effect<{ readonly appended: Appended; readonly result: A }, E | OutboxError, R>
+  }
+>()("makegood/Outbox/Transactions") {}
 
 /** An outbox in this process' memory, for tests: what it holds is lost with the process. */
 export const layerMemory: Layer.Layer<Outbox> = Layer.effect(Outbox, memory.make)

@@ -20,7 +20,7 @@ export class NotMigrated extends Schema.TaggedError<NotMigrated>()("NotMigrated"
     return this.found === undefined
       ? "The database has no schema makegood. Nothing was done. Provide Postgres.layerMigrations, or run it once."
       : `The schema makegood is at migration ${this.found}, this program needs ${this.needed}. Nothing was done. ` +
-        (this.found < this.needed ? "Run the migrations." : "Use a newer version of makegood.")
+          (this.found < this.needed ? "Run the migrations." : "Use a newer version of makegood.")
   }
 }
 
@@ -32,8 +32,10 @@ export class UnsafeSettings extends Schema.TaggedError<UnsafeSettings>()("Unsafe
 }) {
   readonly retryable = false
   override get message() {
-    return `The database has ${this.setting} = ${this.value}, and then what was acknowledged could be lost. ` +
+    return (
+      `The database has ${this.setting} = ${this.value}, and then what was acknowledged could be lost. ` +
       `Nothing was started. Set ${this.setting} to ${this.needed} for this role or database.`
+    )
   }
 }
 
@@ -41,8 +43,10 @@ export class UnsafeSettings extends Schema.TaggedError<UnsafeSettings>()("Unsafe
 export class ForeignTransaction extends Schema.TaggedError<ForeignTransaction>()("ForeignTransaction", {}) {
   readonly retryable = false
   override get message() {
-    return "The caller is in a transaction of another SQL client than the outbox's. Nothing was written. " +
+    return (
+      "The caller is in a transaction of another SQL client than the outbox's. Nothing was written. " +
       "Use the client that Postgres.layer was given, or leave the transaction first."
+    )
   }
 }
 
@@ -50,7 +54,8 @@ export class ForeignTransaction extends Schema.TaggedError<ForeignTransaction>()
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { cause: Schema.Defect() }) {
   readonly retryable = false
   override get message() {
-    return "The outbox refused what it was sent. Nothing was written. The cause says what the database said."
+    const said = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `The outbox refused what it was sent: ${said}. Nothing was written. Change what is sent; trying again does not help.`
   }
 }
 

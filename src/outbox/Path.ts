@@ -21,6 +21,9 @@ export const namePattern = /^[A-Za-z][A-Za-z0-9_-]*$/
 /** Whether `name` may name a tool, a saga or a step: a letter, then letters, digits, `_` and `-`; 100 at most. */
 export const isName = (name: string): boolean => name.length <= 100 && namePattern.test(name)
 
+/** Whether a segment is the number of a branch in a list. */
+export const isIndex = (segment: string): boolean => /^(0|[1-9][0-9]*)$/.test(segment)
+
 /** The path of the body itself: the outermost scope. */
 export const root = ""
 

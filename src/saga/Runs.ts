@@ -4,97 +4,17 @@
  * Everything said to a run goes through its inbox and into its record; nothing here changes a run behind its worker's
  * back. `Worker.layer` provides it; {@link layer} does where no worker runs in the process.
  */
-import { Context, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
+import type { Schema } from "effect"
 import type * as Entry from "../outbox/Entry.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import type { Run, State } from "../outbox/Outbox.ts"
-import * as OutboxError from "../outbox/OutboxError.ts"
-import { Undecodable, Unencodable } from "../outbox/internal/value.ts"
 import type { CallState } from "../outbox/RunState.ts"
 import type { SagaDefinition } from "./internal/engine.ts"
 import { make } from "./internal/runs.ts"
+import type { RunCancelled, RunsError } from "./RunsError.ts"
 
-/** The key is taken by a run with another payload. */
-export class RunConflict extends Schema.TaggedError<RunConflict>()("RunConflict", {
-  saga: Schema.String,
-  key: Schema.String,
-  runId: Schema.String
-}) {
-  readonly retryable = false
-  override get message() {
-    return `The saga ${this.saga} has a run ${this.runId} under the key ${JSON.stringify(this.key)} with another payload. ` +
-      "Nothing was started. Use another key, or the payload of that run."
-  }
-}
-
-/** There is no such run. */
-export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { runId: Schema.String }) {
-  readonly retryable = false
-  override get message() {
-    return `There is no run ${JSON.stringify(this.runId).slice(0, 80)}. Nothing was done. Check the id, and which database this is.`
-  }
-}
-
-/** The run has ended, and ends are final. */
-export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", { runId: Schema.String, state: Schema.String }) {
-  readonly retryable = false
-  override get message() {
-    return `The run ${this.runId} has ended (${this.state}). Nothing was changed: ends are final.`
-  }
-}
-
-/** A key, id, name or text that cannot be recorded. */
-export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
-  what: Schema.String,
-  why: Schema.String
-}) {
-  readonly retryable = false
-  override get message() {
-    return `${this.what} ${this.why}. Nothing was done. Change it.`
-  }
-}
-
-/** `execute` was asked for inside a transaction. */
-export class InTransaction extends Schema.TaggedError<InTransaction>()("InTransaction", {}) {
-  readonly retryable = false
-  override get message() {
-    return "A run was to be executed inside a transaction, whose commit it would wait for. Nothing was started. " +
-      "Use start inside the transaction, or execute outside."
-  }
-}
-
-/** Starting, asking and deciding; `reason` says what was wrong, `reason.retryable` whether trying again can help. */
-export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
-  reason: Schema.Union([
-    RunConflict,
-    RunNotFound,
-    RunEnded,
-    InvalidInput,
-    InTransaction,
-    Unencodable,
-    Undecodable,
-    OutboxError.Unavailable,
-    OutboxError.NotMigrated,
-    OutboxError.UnsafeSettings,
-    OutboxError.ForeignTransaction,
-    OutboxError.Refused
-  ])
-}) {
-  override get message() {
-    return this.reason.message
-  }
-}
-
-/** The run was taken back because somebody cancelled it. */
-export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
-  runId: Schema.String,
-  by: Schema.String,
-  why: Schema.optionalKey(Schema.String)
-}) {
-  override get message() {
-    return `The run ${this.runId} was cancelled by ${this.by}${this.why === undefined ? "" : `: ${this.why}`}. It was taken back.`
-  }
-}
+export * from "./RunsError.ts"
 
 /** How a run is started. */
 export interface StartOptions {
@@ -142,21 +62,26 @@ export interface Details extends Run {
 export type Resolution = { readonly happened: Schema.Json } | { readonly didNotHappen: true }
 
 /** The runs of an outbox. */
-export class Runs extends Context.Service<Runs, {
-  readonly start: (
-    saga: { readonly saga: SagaDefinition; readonly idempotencyKey: (payload: unknown) => string },
-    payload: unknown,
-    options: StartOptions & { readonly waits?: boolean }
-  ) => Effect.Effect<Handle<any, any>, RunsError>
-  readonly get: (runId: string) => Effect.Effect<Details, RunsError>
-  readonly list: (filter: Filter) => Stream.Stream<Run, RunsError>
-  readonly history: (runId: string) => Effect.Effect<ReadonlyArray<Entry.Stored>, RunsError>
-  readonly await: (runId: string) => Effect.Effect<Run, RunsError>
-  readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
-  readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
-  readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
-  readonly resolve: (runId: string, path: string, resolution: Resolution, who: Who) => Effect.Effect<void, RunsError>
-}>()("makegood/Runs") {}
+export class Runs extends Context.Service<
+  Runs,
+  {
+    readonly start: (
+      saga: { readonly saga: SagaDefinition; readonly idempotencyKey: (payload: unknown) => string },
+      payload: unknown,
+      options: StartOptions & { readonly waits?: boolean }
+      // The saga gives the handle its types.
+      // oxlint-disable-next-line typescript/no-explicit-any
+    ) => Effect.Effect<Handle<any, any>, RunsError>
+    readonly get: (runId: string) => Effect.Effect<Details, RunsError>
+    readonly list: (filter: Filter) => Stream.Stream<Run, RunsError>
+    readonly history: (runId: string) => Effect.Effect<ReadonlyArray<Entry.Stored>, RunsError>
+    readonly await: (runId: string) => Effect.Effect<Run, RunsError>
+    readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
+    readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly resolve: (runId: string, path: string, resolution: Resolution, who: Who) => Effect.Effect<void, RunsError>
+  }
+>()("makegood/Runs") {}
 
 /** Which runs to list. */
 export interface Filter {

@@ -36,17 +36,26 @@ export interface NotInABody<out Service, out Message extends string> {
 /** What is left of a body's requirements for the saga's layer to ask for. */
 export type Needs<R, Names extends string> = R extends Tool.Listed<Names> | Running | Scope.Scope
   ? never
-  : R extends Recorded<infer Services> ? Services
-  : R extends Tool.Listed<string> ? R
-  : R extends Runs ? NotInABody<R, "a run is started from outside a saga">
-  : NotInABody<R, "use services in a tool, or in Saga.record">
+  : R extends Recorded<infer Services>
+    ? Services
+    : R extends Tool.Listed<string>
+      ? R
+      : R extends Runs
+        ? NotInABody<R, "a run is started from outside a saga">
+        : NotInABody<R, "use services in a tool, or in Saga.record">
 
 type ToolNeeds<R> = R extends Tool.Transactional ? Transactions : R
 
 /** A saga: what its runs take and give, which tools it may call, and how a run of it is named. */
-export interface Saga<out Name extends string, in out Payload, in out Success, in out Error, in out Tools extends string, out R>
-  extends Pipeable.Pipeable
-{
+export interface Saga<
+  out Name extends string,
+  in out Payload,
+  in out Success,
+  in out Error,
+  in out Tools extends string,
+  out R
+>
+  extends Pipeable.Pipeable {
   readonly name: Name
   readonly version: number
   readonly payloadSchema: Tool.Plain
@@ -143,7 +152,7 @@ export const make = <
     errorSchema: saga.error,
     toLayer: (body: never) =>
       Layer.effectDiscard(
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const worker = yield* Worker
           const context = yield* Effect.context<never>()
           yield* worker.register({ saga, body, context })
@@ -152,9 +161,9 @@ export const make = <
     start,
     execute: (payload: unknown, given: StartOptions = {}) =>
       Runs.use((runs) =>
-        runs.start({ saga, idempotencyKey }, payload, { ...given, waits: true }).pipe(
-          Effect.flatMap((handle) => handle.await)
-        )
+        runs
+          .start({ saga, idempotencyKey }, payload, { ...given, waits: true })
+          .pipe(Effect.flatMap((handle) => handle.await))
       )
   }
   return Object.assign(Object.create(Pipeable.Prototype), fields)
@@ -164,7 +173,9 @@ const toolsOf = (saga: string, tools: Iterable<Tool.Any>): ReadonlyMap<string, D
   const found = new Map<string, Definition>()
   for (const tool of tools) {
     if (found.has(tool.name)) {
-      throw new TypeError(`The saga ${saga} lists two tools named ${tool.name}. It was not defined. Rename one of them.`)
+      throw new TypeError(
+        `The saga ${saga} lists two tools named ${tool.name}. It was not defined. Rename one of them.`
+      )
     }
     found.set(tool.name, (tool as unknown as { readonly [definition]: Definition })[definition])
   }
@@ -173,7 +184,11 @@ const toolsOf = (saga: string, tools: Iterable<Tool.Any>): ReadonlyMap<string, D
 
 // ---- inside a body
 
-type Branches = ReadonlyArray<Effect.Effect<any, any, any>> | Readonly<Record<string, Effect.Effect<any, any, any>>>
+// oxlint-disable-next-line typescript/no-explicit-any -- any effect, whatever its variance
+type AnyEffect = Effect.Effect<any, any, any>
+type Branches = ReadonlyArray<AnyEffect> | Readonly<Record<string, AnyEffect>>
+/** The branches of a list, or of a record. */
+type BranchOf<Arg extends Branches> = Arg[keyof Arg & (Arg extends ReadonlyArray<AnyEffect> ? number : string)]
 type Concurrency = number | "unbounded"
 
 const limitOf = (concurrency: Concurrency | undefined): number =>
@@ -191,21 +206,24 @@ export const all = <const Arg extends Branches>(
   options?: { readonly name?: string; readonly concurrency?: Concurrency }
 ): Effect.Effect<
   { -readonly [K in keyof Arg]: Effect.Success<Arg[K]> },
-  Effect.Error<Arg[keyof Arg & (Arg extends ReadonlyArray<any> ? number : string)]>,
-  Effect.Services<Arg[keyof Arg & (Arg extends ReadonlyArray<any> ? number : string)]> | Running
+  Effect.Error<BranchOf<Arg>>,
+  Effect.Services<BranchOf<Arg>> | Running
 > => {
+  type Results = { -readonly [K in keyof Arg]: Effect.Success<Arg[K]> }
   const isList = Array.isArray(branches)
-  const keys = Object.keys(branches)
-  const values = Object.values(branches) as unknown as ReadonlyArray<Effect.Effect<unknown, unknown>>
-  return Effect.map(
-    ask("Saga.all", {
+  const named: ReadonlyArray<[string, AnyEffect]> = Object.entries(branches)
+  const results = ask<ReadonlyArray<unknown>, Effect.Error<BranchOf<Arg>>, Effect.Services<BranchOf<Arg>> | Running>(
+    "Saga.all",
+    {
       _tag: "branches",
       group: options?.name ?? (isList ? "all" : undefined),
-      branches: values.map((effect, index) => ({ segment: keys[index]!, effect })),
+      branches: named.map(([segment, effect]) => ({ segment, effect })),
       concurrency: limitOf(options?.concurrency)
-    }) as Effect.Effect<ReadonlyArray<unknown>, any, any>,
-    (results) => (isList ? results : Object.fromEntries(results.map((result, index) => [keys[index]!, result]))) as any
+    }
   )
+  const byName = (values: ReadonlyArray<unknown>) =>
+    Object.fromEntries(named.map(([segment], index) => [segment, values[index]]))
+  return Effect.map(results, (values) => (isList ? values : byName(values)) as Results)
 }
 
 /**
@@ -219,12 +237,12 @@ export const forEach = <A, B, E, R>(
   options?: { readonly name?: string; readonly concurrency?: Concurrency }
 ): Effect.Effect<Array<B>, E, R | Running> =>
   Effect.suspend(() =>
-    ask("Saga.forEach", {
+    ask<Array<B>, E, R | Running>("Saga.forEach", {
       _tag: "branches",
       group: options?.name ?? "forEach",
       branches: Array.from(items, (item, index) => ({
         segment: String(index),
-        effect: Effect.suspend(() => f(item, index)) as Effect.Effect<unknown, unknown>
+        effect: Effect.suspend(() => f(item, index))
       })),
       concurrency: limitOf(options?.concurrency)
     })
@@ -241,7 +259,7 @@ export const record = <S extends Tool.Plain, R>(
   schema: S,
   effect: Effect.Effect<NoInfer<S["Type"]>, never, R>
 ): Effect.Effect<S["Type"], never, Running | ([R] extends [never] ? never : Recorded<R>)> =>
-  ask<S["Type"], never, any>("Saga.record", {
+  ask<S["Type"], never, Running | ([R] extends [never] ? never : Recorded<R>)>("Saga.record", {
     _tag: "record",
     name,
     schema,

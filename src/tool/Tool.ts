@@ -45,8 +45,7 @@ export interface Fields {
 
 /** A tool: a function from its parameters to the call, and a value that says what the tool is. */
 export interface Tool<out Name extends string, in Parameters, out Success, out Failure, out R>
-  extends Pipeable.Pipeable
-{
+  extends Pipeable.Pipeable {
   (parameters: Parameters): Effect.Effect<Success, Failure, Listed<Name>>
   readonly name: Name
   readonly kind: Kind
@@ -75,9 +74,7 @@ export type Name<T extends Any> = T["name"]
 export type Services<T extends Any> = T["~R"]
 
 /** Why a call is taken back. */
-export type RollbackCause =
-  | { readonly _tag: "failed" }
-  | { readonly _tag: "cancelled"; readonly by: string }
+export type RollbackCause = { readonly _tag: "failed" } | { readonly _tag: "cancelled"; readonly by: string }
 
 interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
   /** Raise it when the meaning of parameters or results changes. Default: 1. */
@@ -142,21 +139,27 @@ interface Undo<P extends Fields, S extends Plain, F extends Plain, RC, RK, RD> {
 
 /** The options of {@link make}. */
 export interface MakeOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL, RC, RK, RD>
-  extends Changing<P, S, F, RE, RL>, Undo<P, S, F, RC, RK, RD>
-{}
+  extends Changing<P, S, F, RE, RL>, Undo<P, S, F, RC, RK, RD> {}
 
 /** The options of {@link irreversible}. */
-export interface IrreversibleOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL>
-  extends Changing<P, S, F, RE, RL>
-{}
+export interface IrreversibleOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL> extends Changing<
+  P,
+  S,
+  F,
+  RE,
+  RL
+> {}
 
 /** The options of {@link query}. */
 export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE> extends Common<P, S, F, RE> {}
 
 /** The options of {@link transaction}. */
-export interface TransactionOptions<P extends Fields, S extends Plain, F extends Plain, RE, RC>
-  extends Common<P, S, F, RE>
-{
+export interface TransactionOptions<P extends Fields, S extends Plain, F extends Plain, RE, RC> extends Common<
+  P,
+  S,
+  F,
+  RE
+> {
   /** Takes the rows back, in a transaction as well. Without it the call is listed as standing after a rollback. */
   readonly compensate?: Compensate<P, S, F, RC>
 }
@@ -202,7 +205,8 @@ export const make = <
 >(
   name: Name,
   options: MakeOptions<P, S, F, RE, RL, RC, RK, RD>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD> => define(name, "reversible", options)
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD> =>
+  define(name, "reversible", options)
 
 /**
  * A tool that changes the world for good: an e-mail, a shredded document.
@@ -233,8 +237,10 @@ export const query = <
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
   RE = never
->(name: Name, options: QueryOptions<P, S, F, RE>): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE> =>
-  define(name, "query", options)
+>(
+  name: Name,
+  options: QueryOptions<P, S, F, RE>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE> => define(name, "query", options)
 
 /**
  * A tool that changes rows of the Postgres which also keeps the outbox: exactly once.

@@ -2,11 +2,15 @@
 import type { Any } from "./Tool.ts"
 
 /** `unknown` where all names differ; else a type that nothing fits, whose text is the message. */
-export type UniqueNames<T extends ReadonlyArray<Any>, Seen extends string = never> = T extends
-  readonly [infer Head extends Any, ...infer Rest extends ReadonlyArray<Any>]
-  ? string extends Head["name"] ? UniqueNames<Rest, Seen>
-  : Head["name"] extends Seen ? { readonly "~error": `Two tools are named ${Head["name"]}` }
-  : UniqueNames<Rest, Seen | Head["name"]>
+export type UniqueNames<T extends ReadonlyArray<Any>, Seen extends string = never> = T extends readonly [
+  infer Head extends Any,
+  ...infer Rest extends ReadonlyArray<Any>
+]
+  ? string extends Head["name"]
+    ? UniqueNames<Rest, Seen>
+    : Head["name"] extends Seen
+      ? { readonly "~error": `Two tools are named ${Head["name"]}` }
+      : UniqueNames<Rest, Seen | Head["name"]>
   : unknown
 
 /** Tools under different names. Iterable. */

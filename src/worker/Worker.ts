@@ -50,7 +50,7 @@ export interface Options {
  */
 export const layer = (options: Options = {}): Layer.Layer<Worker | Runs, OutboxError, Outbox> =>
   Layer.effectContext(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const outbox = yield* Outbox
       const transactions = Option.getOrUndefined(yield* Effect.serviceOption(Transactions))
       const lease = Duration.fromInputUnsafe(options.lease ?? "15 seconds")

@@ -18,20 +18,20 @@ export interface SagaDefinition {
 /** A saga with its body, and the context its layer was built in: the one its tools execute in. */
 export interface Handler {
   readonly saga: SagaDefinition
-  readonly body: (
-    payload: unknown,
-    run: { readonly runId: string }
-  ) => Effect.Effect<unknown, unknown, never>
+  readonly body: (payload: unknown, run: { readonly runId: string }) => Effect.Effect<unknown, unknown, never>
   readonly context: Context.Context<never>
 }
 
 /** Runs sagas that are registered with it. Made by `Worker.layer`. */
-export class Worker extends Context.Service<Worker, {
-  /** The worker's id: fresh at every start of the process, or after its lease was lost. */
-  readonly id: Effect.Effect<string>
-  /** Takes runs of this saga until the scope closes; then gives calls in flight their grace and hands the runs back. */
-  readonly register: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
-}>()("makegood/Worker") {}
+export class Worker extends Context.Service<
+  Worker,
+  {
+    /** The worker's id: fresh at every start of the process, or after its lease was lost. */
+    readonly id: Effect.Effect<string>
+    /** Takes runs of this saga until the scope closes; then gives calls in flight their grace and hands the runs back. */
+    readonly register: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>
+  }
+>()("makegood/Worker") {}
 
 /** What starting a run can ask of the worker beside it. */
 export interface Local {

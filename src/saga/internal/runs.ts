@@ -9,7 +9,15 @@ import type { NewRun, Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import * as Rollback from "../Rollback.ts"
 import type { CallSummary, Details, Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
-import { InTransaction, InvalidInput, RunCancelled, RunConflict, RunEnded, RunNotFound, RunsError } from "../RunsError.ts"
+import {
+  InTransaction,
+  InvalidInput,
+  RunCancelled,
+  RunConflict,
+  RunEnded,
+  RunNotFound,
+  RunsError
+} from "../RunsError.ts"
 import type { Local, SagaDefinition } from "./engine.ts"
 import * as Identity from "./identity.ts"
 
@@ -43,10 +51,11 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
   const find = (runId: string): Effect.Effect<Run, RunsError> =>
     uuid.test(runId)
       ? Effect.flatMap(lift(outbox.get(runId)), (run) =>
-        Option.isNone(run) ? Effect.fail(failed(new RunNotFound({ runId }))) : Effect.succeed(run.value))
+          Option.isNone(run) ? Effect.fail(failed(new RunNotFound({ runId }))) : Effect.succeed(run.value)
+        )
       : Effect.fail(failed(new RunNotFound({ runId })))
 
-  const history = Effect.fnUntraced(function*(runId: string) {
+  const history = Effect.fnUntraced(function* (runId: string) {
     yield* find(runId)
     const entries: Array<Entry.Stored> = []
     while (true) {
@@ -56,7 +65,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     }
   })
 
-  const get = Effect.fnUntraced(function*(runId: string) {
+  const get = Effect.fnUntraced(function* (runId: string) {
     const run = yield* find(runId)
     return detailsOf(run, RunState.fold(yield* history(runId)))
   })
@@ -82,7 +91,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
           told.openUnsafe()
         })
       const tellOrPoll = Effect.raceFirst(told.await, Effect.sleep(pollInterval))
-      const wait = Effect.gen(function*() {
+      const wait = Effect.gen(function* () {
         if (local?.holds(runId) === true) yield* tellOrPoll
         while (ended === undefined) {
           told.closeUnsafe()
@@ -92,11 +101,15 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         }
         return ended
       })
-      return Effect.acquireUseRelease(Effect.sync(listen), () => wait, (stop) => Effect.sync(() => stop?.()))
+      return Effect.acquireUseRelease(
+        Effect.sync(listen),
+        () => wait,
+        (stop) => Effect.sync(() => stop?.())
+      )
     })
 
   /** The first generation, or the latest where the first is there already; a further one where that is asked for. */
-  const startLatest = Effect.fnUntraced(function*(
+  const startLatest = Effect.fnUntraced(function* (
     saga: string,
     key: string,
     options: StartOptions,
@@ -111,7 +124,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       : { runId: latest.runId, found: latest }
   })
 
-  const start = Effect.fnUntraced(function*(
+  const start = Effect.fnUntraced(function* (
     { idempotencyKey, saga }: { readonly saga: SagaDefinition; readonly idempotencyKey: (payload: unknown) => string },
     given: unknown,
     options: StartOptions & { readonly waits?: boolean }
@@ -126,7 +139,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     }
     const payloadDigest = digestOfText(payload.text)
 
-    const startGeneration = Effect.fnUntraced(function*(generation: number) {
+    const startGeneration = Effect.fnUntraced(function* (generation: number) {
       const runId = Identity.runId(saga.name, key, generation)
       const run: NewRun = {
         runId,
@@ -164,7 +177,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     await: Effect.flatMap(awaitEnd(runId), (run) => verdictOf(saga, run))
   })
 
-  const verdictOf = Effect.fnUntraced(function*(saga: SagaDefinition, run: Run) {
+  const verdictOf = Effect.fnUntraced(function* (saga: SagaDefinition, run: Run) {
     const decode = (schema: SagaDefinition["success"], what: string) =>
       fromResult(Value.codec(schema).decode(run.result ?? "null", `the ${what} of the run ${run.runId}`))
     if (run.state === "completed") return yield* decode(saga.success, "result")
@@ -185,22 +198,22 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
           const ended = page.at(-1)?.entry._tag === "ended"
           return [page, ended ? Option.none<number>() : Option.some(from + page.length)] as const
         }
-      ))
+      )
+    )
 
   const list = (filter: Filter): Stream.Stream<Run, RunsError> =>
     Stream.paginate(undefined as { readonly createdAt: number; readonly runId: string } | undefined, (before) =>
-      Effect.map(
-        lift(outbox.list({ ...filter, before, limit: pageSize })),
-        (page) => {
-          const last = page.at(-1)
-          const next = page.length < pageSize || last === undefined
+      Effect.map(lift(outbox.list({ ...filter, before, limit: pageSize })), (page) => {
+        const last = page.at(-1)
+        const next =
+          page.length < pageSize || last === undefined
             ? Option.none<typeof before>()
             : Option.some({ createdAt: last.createdAt, runId: last.runId })
-          return [page, next] as const
-        }
-      ))
+        return [page, next] as const
+      })
+    )
 
-  const tell = Effect.fnUntraced(function*(
+  const tell = Effect.fnUntraced(function* (
     runId: string,
     who: Who,
     told: Pick<Entry.Told, "message" | "path" | "happened" | "value">
@@ -225,14 +238,20 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     watch,
     cancel: (runId, who) => tell(runId, who, { message: "cancel" }),
     resume: (runId, who) => tell(runId, who, { message: "resume" }),
-    resolve: Effect.fnUntraced(function*(runId, path, resolution, who) {
+    resolve: Effect.fnUntraced(function* (runId, path, resolution, who) {
       const step = (yield* get(runId)).calls.some((call) => call.path === path)
       if (!step) {
-        return yield* failed(new InvalidInput({ what: `The path ${JSON.stringify(path).slice(0, 200)}`, why: `names no call of the run ${runId}` }))
+        return yield* failed(
+          new InvalidInput({
+            what: `The path ${JSON.stringify(path).slice(0, 200)}`,
+            why: `names no call of the run ${runId}`
+          })
+        )
       }
-      const value = "happened" in resolution
-        ? yield* fromResult(Value.codec(Schema.Json).encode(resolution.happened, "the resolution"))
-        : undefined
+      const value =
+        "happened" in resolution
+          ? yield* fromResult(Value.codec(Schema.Json).encode(resolution.happened, "the resolution"))
+          : undefined
       return yield* tell(runId, who, {
         message: "resolve",
         path,
@@ -264,8 +283,9 @@ const detailsOf = (run: Run, state: RunState.RunState): Details => {
     ...run,
     calls,
     standing: isEnd(run.state) ? Rollback.standing(state).map((call) => summaryOf(call)) : [],
-    stuck: run.state !== "stuck" || stuck === undefined
-      ? undefined
-      : { reason: stuck.reason, why: stuck.why, ...(stuck.path === undefined ? {} : { path: stuck.path }) }
+    stuck:
+      run.state !== "stuck" || stuck === undefined
+        ? undefined
+        : { reason: stuck.reason, why: stuck.why, ...(stuck.path === undefined ? {} : { path: stuck.path }) }
   }
 }

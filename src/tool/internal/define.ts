@@ -51,10 +51,10 @@ const doubtOf = (inDoubt: unknown): Doubt => {
   const given = inDoubt as InDoubt.Policy | InDoubt.Lookup<never, unknown, unknown, never>
   return "lookup" in given
     ? {
-      _tag: "lookup",
-      lookup: given.lookup as never,
-      settle: given.settle === undefined ? undefined : Duration.fromInputUnsafe(given.settle)
-    }
+        _tag: "lookup",
+        lookup: given.lookup as never,
+        settle: given.settle === undefined ? undefined : Duration.fromInputUnsafe(given.settle)
+      }
     : given
 }
 
@@ -65,7 +65,7 @@ const classifierOf = (classify: unknown): Definition["classify"] => {
 }
 
 /** What a compensation does about a doubt where it says nothing: a lookup finds the act, not its undoing. */
-const inherited = (doubt: Doubt): Doubt => doubt._tag === "lookup" ? { _tag: "askPerson" } : doubt
+const inherited = (doubt: Doubt): Doubt => (doubt._tag === "lookup" ? { _tag: "askPerson" } : doubt)
 
 const compensationOf = (compensate: unknown, tool: Omit<Definition, "compensation">): Compensation => {
   const { doubt, classify, retry, timeout } = tool
@@ -89,15 +89,8 @@ const Proto = Object.assign(Object.create(Function.prototype), {
   }
 })
 
-/** A function with a name, that is pipeable and carries its definition. */
-export const callable = (name: string, call: Function, fields: Record<PropertyKey, unknown>): any => {
-  Object.setPrototypeOf(call, Proto)
-  Object.defineProperty(call, "name", { value: name, enumerable: true })
-  return Object.assign(call, fields)
-}
-
-/** Builds a tool. Its type is the constructor's to give. */
-export const define = (name: string, kind: Kind, given: unknown): any => {
+/** Builds a tool: a function with a name, that is pipeable and carries its definition. */
+export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unknown): T => {
   const options = given as Options
   const version = options.version ?? 1
   checkName("A tool", name)
@@ -122,7 +115,10 @@ export const define = (name: string, kind: Kind, given: unknown): any => {
     compensation: options.compensate === undefined ? undefined : compensationOf(options.compensate, bare)
   }
   const what = `The tool ${name}`
-  return callable(name, (parameters: unknown) => ask(what, { _tag: "call", tool, parameters }), {
+  const call = (parameters: unknown) => ask<unknown, unknown, never>(what, { _tag: "call", tool, parameters })
+  Object.setPrototypeOf(call, Proto)
+  Object.defineProperty(call, "name", { value: name, enumerable: true })
+  return Object.assign(call, {
     kind,
     version,
     description: tool.description,
@@ -130,5 +126,5 @@ export const define = (name: string, kind: Kind, given: unknown): any => {
     successSchema: tool.success,
     failureSchema: tool.failure,
     [definition]: tool
-  })
+  }) as unknown as T
 }

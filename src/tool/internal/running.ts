@@ -13,32 +13,39 @@ import type { Definition } from "./definition.ts"
 export type Step =
   | { readonly _tag: "call"; readonly tool: Definition; readonly parameters: unknown }
   | {
-    readonly _tag: "record"
-    readonly name: string
-    readonly schema: Plain
-    readonly effect: Effect.Effect<unknown, unknown, never>
-  }
+      readonly _tag: "record"
+      readonly name: string
+      readonly schema: Plain
+      readonly effect: Effect.Effect<unknown, unknown, never>
+    }
   | {
-    readonly _tag: "branches"
-    /** Absent where the branches' own names lead in the scope. */
-    readonly group: string | undefined
-    readonly branches: ReadonlyArray<{ readonly segment: string; readonly effect: Effect.Effect<unknown, unknown> }>
-    readonly concurrency: number
-  }
+      readonly _tag: "branches"
+      /** Absent where the branches' own names lead in the scope. */
+      readonly group: string | undefined
+      /** What they require, the scope they are run in gives them. */
+      readonly branches: ReadonlyArray<{
+        readonly segment: string
+        readonly effect: Effect.Effect<unknown, unknown, unknown>
+      }>
+      readonly concurrency: number
+    }
 
 /** The scope that a fiber of a body runs in. */
-export class Running extends Context.Service<Running, {
-  readonly runId: string
-  /** Answers the step, or never does. */
-  readonly ask: (step: Step, asker: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>
-}>()("makegood/Running") {}
+export class Running extends Context.Service<
+  Running,
+  {
+    readonly runId: string
+    /** Answers the step, or never does. */
+    readonly ask: (step: Step, asker: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>
+  }
+>()("makegood/Running") {}
 
 /** A step was asked where no saga runs. */
 export const outside = (what: string): Error =>
   new Error(`${what} was asked for outside a saga. Nothing was done. Ask for it in the body of a saga.`)
 
 /** Asks the engine for a step. The answer's type is the caller's to know. */
-export const ask = <A = any, E = any, R = any>(what: string, step: Step): Effect.Effect<A, E, R> =>
+export const ask = <A, E, R>(what: string, step: Step): Effect.Effect<A, E, R> =>
   Effect.withFiber<A, E, R>((fiber) => {
     const running = Context.getOrUndefined(fiber.context as Context.Context<Running>, Running)
     return running === undefined ? Effect.die(outside(what)) : (running.ask(step, fiber) as Effect.Effect<A, E>)

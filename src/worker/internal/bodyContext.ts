@@ -7,8 +7,11 @@
 import { Clock, Context, Duration, Effect, Logger, Random, References, Scope, Tracer } from "effect"
 import { Running } from "../../tool/internal/running.ts"
 
-/** A clock that shows what `now` says, and on which nobody can wait. */
-const standingClock = (now: () => number): Clock.Clock => {
+/**
+ * A clock that shows what `now` says, and on which nobody can wait: who tries is told so by `refuse`, and never answered.
+ * No time at all is not waited for, so that a schedule without pauses does no harm.
+ */
+const standingClock = (now: () => number, refuse: (why: string) => void): Clock.Clock => {
   const nanos = () => BigInt(now()) * 1_000_000n
   return {
     currentTimeMillisUnsafe: now,
@@ -18,13 +21,15 @@ const standingClock = (now: () => number): Clock.Clock => {
     monotonicTimeNanosUnsafe: nanos,
     monotonicTimeNanos: Effect.sync(nanos),
     sleep: (duration) =>
-      Effect.die(
-        new Error(
-          `The body of a saga wanted to wait for ${Duration.format(duration)} (Effect.sleep, a timeout or a schedule), ` +
-            "but time stands still between its steps. The run is stuck and nothing was undone. " +
-            "Wait inside a tool; retries and time-outs are options of tools."
-        )
-      )
+      Duration.isZero(duration)
+        ? Effect.void
+        : Effect.callback<never>(() =>
+            refuse(
+              `The body of a saga wanted to wait for ${Duration.format(duration)} (Effect.sleep, a timeout or a schedule), ` +
+                "but time stands still between its steps. The run is stuck and nothing was undone. " +
+                "Wait inside a tool; retries and time-outs are options of tools."
+            )
+          )
   }
 }
 
@@ -48,7 +53,8 @@ export const forRun = (
 ): Context.Context<never> => {
   const tracer = Context.get(layer, Tracer.Tracer)
   const loggers = Array.from(Context.get(layer, Logger.CurrentLoggers), (logger) =>
-    Logger.make<unknown, unknown>((options) => (isQuiet() ? undefined : logger.log(options))))
+    Logger.make<unknown, unknown>((options) => (isQuiet() ? undefined : logger.log(options)))
+  )
   return Context.empty().pipe(
     Context.add(Logger.CurrentLoggers, new Set(loggers)),
     Context.add(References.MinimumLogLevel, Context.get(layer, References.MinimumLogLevel)),
@@ -69,11 +75,13 @@ export const forScope = (
   scope: {
     readonly seed: string
     readonly now: () => number
+    /** The scope's fiber, or one it forked, wanted to wait. */
+    readonly refuse: (why: string) => void
     readonly running: Running["Service"]
   }
 ): Context.Context<never> =>
   inherited.pipe(
-    Context.add(Clock.Clock, standingClock(scope.now)),
+    Context.add(Clock.Clock, standingClock(scope.now, scope.refuse)),
     Context.add(Random.Random, recordedRandom(scope.seed)),
     Context.add(Running, scope.running)
   ) as Context.Context<never>

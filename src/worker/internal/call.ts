@@ -84,7 +84,7 @@ const needsIntent = (job: Job): boolean => job.tool.kind !== "query" && job.tool
 
 const isCompensation = (intent: Entry.Intended): boolean => intent.act === "compensation"
 
-export const perform = Effect.fnUntraced(function*(desk: Desk, job: Job): Effect.fn.Return<Ending> {
+export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effect.fn.Return<Ending> {
   const { intent, record } = job
   const { path } = intent
   const now = desk.lease.now()
@@ -137,7 +137,7 @@ const withPending = (progress: Progress, ...entries: ReadonlyArray<Entry.Entry>)
 }
 
 /** The worker that began the attempt did not live to see its end. */
-const crashed = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: Progress) {
+const crashed = Effect.fnUntraced(function* (desk: Desk, job: Job, progress: Progress) {
   const harmless = !needsIntent(job)
   const failure = { class: harmless ? "transient" : "inDoubt", text: undefined, stamp: desk.stamp() } as const
   progress.doubtful ||= !harmless
@@ -168,7 +168,7 @@ const attemptFailed = (
 // ---- between attempts
 
 /** What has to be known and waited for before a further attempt; an ending where there will be none. */
-const prepare = Effect.fnUntraced(function*(
+const prepare = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
   progress: Progress
@@ -242,7 +242,7 @@ type Settled =
   | { readonly _tag: "ending"; readonly ending: Ending }
 
 /** Settles a doubt so that the call may be sent again, or finds that it happened. */
-const settle = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: Progress): Effect.fn.Return<Settled> {
+const settle = Effect.fnUntraced(function* (desk: Desk, job: Job, progress: Progress): Effect.fn.Return<Settled> {
   const { path } = job.intent
   const { doubt, timeout } = job.manner
   const again = (how: "sameKey" | "idempotent"): Settled => ({
@@ -260,7 +260,9 @@ const settle = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: Progr
       const validUntil = progress.firstIntendedAt + Duration.toMillis(doubt.validFor) - Duration.toMillis(timeout)
       return desk.lease.now() < validUntil
         ? again("sameKey")
-        : ask(`Nobody knows whether it happened, and its key is no longer sure to be known (${Duration.format(doubt.validFor)}).`)
+        : ask(
+            `Nobody knows whether it happened, and its key is no longer sure to be known (${Duration.format(doubt.validFor)}).`
+          )
     }
     case "askPerson":
       return ask("Nobody knows whether it happened, and its tool says that only a person can find out.")
@@ -270,7 +272,7 @@ const settle = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: Progr
 })
 
 /** Asks the target. That it finds nothing counts only once a late act would have appeared. */
-const lookUp = Effect.fnUntraced(function*(
+const lookUp = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
   progress: Progress,
@@ -319,11 +321,11 @@ const lookUp = Effect.fnUntraced(function*(
 type Attempted =
   | { readonly _tag: "ended"; readonly ending: Ending }
   | {
-    readonly _tag: "failed"
-    readonly failure: Option.Option<unknown>
-    readonly class: Failure.FailureClass
-    readonly why?: string
-  }
+      readonly _tag: "failed"
+      readonly failure: Option.Option<unknown>
+      readonly class: Failure.FailureClass
+      readonly why?: string
+    }
 
 const seedOf = (desk: Desk, path: string): string => `${desk.runId}/${path}`
 
@@ -335,7 +337,11 @@ const callOf = (desk: Desk, { intent }: Job, progress: Progress): Tool.Call => (
   previousFailure: progress.previousFailure
 })
 
-const attemptOnce = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: Progress): Effect.fn.Return<Attempted> {
+const attemptOnce = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress
+): Effect.fn.Return<Attempted> {
   const { intent } = job
   const side = isCompensation(intent) ? "compensation" : "call"
   const act = Effect.suspend(() => {
@@ -348,7 +354,10 @@ const attemptOnce = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: 
   const exit = yield* Effect.exit(
     job.tool.kind === "transaction"
       ? Transaction.execute(desk, job, progress.pending, act)
-      : Effect.map(act, Option.map((result) => succeeded(desk, job, progress, result, "executed")))
+      : Effect.map(
+          act,
+          Option.map((result) => succeeded(desk, job, progress, result, "executed"))
+        )
   )
   if (Exit.isSuccess(exit)) {
     return Option.isSome(exit.value) ? { _tag: "ended", ending: exit.value.value } : timedOut(job)
@@ -358,10 +367,10 @@ const attemptOnce = Effect.fnUntraced(function*(desk: Desk, job: Job, progress: 
     return failed.error instanceof Transaction.NotCommitted
       ? { _tag: "failed", failure: Option.none(), class: Failure.transient, why: failed.error.message }
       : {
-        _tag: "failed",
-        failure: Option.some(failed.error),
-        class: job.manner.classify(failed.error, desk.lease.now())
-      }
+          _tag: "failed",
+          failure: Option.some(failed.error),
+          class: job.manner.classify(failed.error, desk.lease.now())
+        }
   }
   if (Cause.hasDies(exit.cause)) {
     flushPending(desk, progress)
@@ -378,13 +387,7 @@ const timedOut = (job: Job): Attempted => ({
 })
 
 /** Records that it happened. A result that cannot be kept does not lose the act. */
-const succeeded = (
-  desk: Desk,
-  job: Job,
-  progress: Progress,
-  result: unknown,
-  how: "executed" | "lookup"
-): Ending => {
+const succeeded = (desk: Desk, job: Job, progress: Progress, result: unknown, how: "executed" | "lookup"): Ending => {
   const { path } = job.intent
   const stamp = desk.stamp()
   const entry = (value: string | undefined): ReadonlyArray<Entry.Entry> =>
@@ -407,7 +410,7 @@ const urgencyOf = (job: Job): "now" | "soon" | "later" =>
   job.intent.act === "query" ? "later" : job.manner.doubt._tag === "askPerson" ? "now" : "soon"
 
 /** Records what a failed attempt means, and whether there will be another. */
-const afterFailure = Effect.fnUntraced(function*(
+const afterFailure = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
   progress: Progress,
@@ -416,7 +419,8 @@ const afterFailure = Effect.fnUntraced(function*(
   const { intent } = job
   const { path } = intent
   const encoded = Option.map(failed.failure, (failure) =>
-    Value.codec(job.tool.failure).encode(failure, `the failure of ${path}`, { maxBytes: desk.maxValueBytes }))
+    Value.codec(job.tool.failure).encode(failure, `the failure of ${path}`, { maxBytes: desk.maxValueBytes })
+  )
   if (Option.isSome(encoded) && Result.isFailure(encoded.value)) {
     flushPending(desk, progress)
     return stuck("defect", path, encoded.value.failure.message)
@@ -432,9 +436,10 @@ const afterFailure = Effect.fnUntraced(function*(
   const why = failed.why ?? (failed.class._tag === "blocked" ? failed.class.why : undefined)
 
   const asked = failed.class._tag === "rateLimited" ? failed.class.retryAfter : undefined
-  const delay = tag === "permanent" || tag === "blocked"
-    ? Option.none<Duration.Duration>()
-    : yield* nextDelay(desk, job, progress, tag, asked)
+  const delay =
+    tag === "permanent" || tag === "blocked"
+      ? Option.none<Duration.Duration>()
+      : yield* nextDelay(desk, job, progress, tag, asked)
   if (Option.isSome(delay)) {
     progress.retryAt = failure.stamp + Duration.toMillis(delay.value)
     progress.pending.push(attemptFailed(job, progress, failure, why === undefined ? {} : { why }))

@@ -70,7 +70,10 @@ const resolved = (
     return {
       reason: "in_doubt",
       path,
-      why: decoded === undefined ? `There is no tool ${call.intent.tool} here to read the result.` : decoded.failure.message
+      why:
+        decoded === undefined
+          ? `There is no tool ${call.intent.tool} here to read the result.`
+          : decoded.failure.message
     }
   }
   return { _tag: "succeeded", path, value, stamp: stamp(), ...said }

@@ -103,7 +103,7 @@ export const make = (
       stuck({
         reason: "defect",
         path: undefined,
-        why: `The outbox refused entries of the run, which were not written: ${error.message} ${String(error.reason.cause ?? "")}`
+        why: `The outbox refused entries of the run, which were not written: ${error.message}`
       })
   })
 
@@ -172,8 +172,15 @@ export const make = (
 
   const stuck = ({ path, reason, why }: Stage.Verdict) => {
     if (isDown || isLeaving) return
-    const entry: Entry.Stuck = { _tag: "stuck", reason, why: why.slice(0, 16_384), ...(path === undefined ? {} : { path }) }
-    surroundings.fork(Effect.logWarning(`The run ${runId} is stuck: ${reason}${path === undefined ? "" : ` at ${path}`}. ${why}`))
+    const entry: Entry.Stuck = {
+      _tag: "stuck",
+      reason,
+      why: why.slice(0, 16_384),
+      ...(path === undefined ? {} : { path })
+    }
+    surroundings.fork(
+      Effect.logWarning(`The run ${runId} is stuck: ${reason}${path === undefined ? "" : ` at ${path}`}. ${why}`)
+    )
     leave(() => turnTo([entry], changeTo("stuck", { stuckReason: reason })))
   }
 
@@ -196,6 +203,8 @@ export const make = (
           return stage.answer(path, { exit: Exit.fail(ending.failure), stamp: ending.stamp })
         case "stuck":
           return stuck(ending.verdict)
+        case "left":
+          return undefined
       }
     })
   }
@@ -237,7 +246,8 @@ export const make = (
     context: bodyContext.forRun(handler.context, scope, () => stage.isReplaying()),
     differs: (step, recorded) => Jobs.difference(step, recorded),
     recall: (asked) => Jobs.recall(asked),
-    perform: (asked) => (asked.step._tag === "call" ? performCall(asked, asked.step) : makeValue(asked.path, asked.step)),
+    perform: (asked) =>
+      asked.step._tag === "call" ? performCall(asked, asked.step) : makeValue(asked.path, asked.step),
     givenUp: (path) => {
       givenUp.add(path)
       hurry()
@@ -249,7 +259,8 @@ export const make = (
 
   const goForward = () => {
     const payload = Value.codec(handler.saga.payload).decode(run.payload, `the payload of the run ${runId}`)
-    if (Result.isFailure(payload)) return stuck({ reason: "undecodable", path: undefined, why: payload.failure.message })
+    if (Result.isFailure(payload))
+      return stuck({ reason: "undecodable", path: undefined, why: payload.failure.message })
     stage.start(Effect.suspend(() => handler.body(payload.success, { runId })))
   }
 
@@ -281,7 +292,11 @@ export const make = (
       if (ending._tag === "left") return undefined
       if (ending._tag === "stuck") return stuck(ending.verdict)
       const result = state.rollback?.value
-      const entry: Entry.Ended = { _tag: "ended", state: ending.state, ...(result === undefined ? {} : { value: result }) }
+      const entry: Entry.Ended = {
+        _tag: "ended",
+        state: ending.state,
+        ...(result === undefined ? {} : { value: result })
+      }
       turnTo([entry], changeTo(ending.state, { result }))
     })
   }
@@ -300,7 +315,10 @@ export const make = (
     const fresh = messages.filter((message) => !heard.has(message.id))
     if (fresh.length === 0) return
     for (const message of fresh) heard.add(message.id)
-    pen.record(fresh.map(Inbox.toldOf), fresh.map((message) => message.id))
+    pen.record(
+      fresh.map(Inbox.toldOf),
+      fresh.map((message) => message.id)
+    )
     const cancel = fresh.find((message) => message.told.message === "cancel")
     if (cancel !== undefined) goBack(cancelled(Inbox.toldOf(cancel)))
   }
@@ -325,7 +343,10 @@ export const make = (
       else goForward()
     }
     if (messages.length === 0) return proceed()
-    pen.record(heeded.entries, messages.map((message) => message.id))
+    pen.record(
+      heeded.entries,
+      messages.map((message) => message.id)
+    )
     pen.flush(proceed)
   }
 
@@ -348,4 +369,3 @@ export const make = (
     putDown: () => putDown()
   }
 }
-

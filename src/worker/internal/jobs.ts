@@ -95,9 +95,12 @@ export const compensation = (
 export const difference = (step: AskedStep, recorded: RunState.Step): string | undefined => {
   const { path } = recorded
   if (recorded._tag === "value") {
-    return step._tag === "record" ? undefined : `The record has a value at ${path}, the body asked for a call of ${step.tool.name}.`
+    return step._tag === "record"
+      ? undefined
+      : `The record has a value at ${path}, the body asked for a call of ${step.tool.name}.`
   }
-  if (step._tag === "record") return `The record has a call of ${recorded.intent.tool} at ${path}, the body asked for a value.`
+  if (step._tag === "record")
+    return `The record has a call of ${recorded.intent.tool} at ${path}, the body asked for a value.`
   const { intent } = recorded
   if (recorded.outcome === undefined && intent.toolVersion !== step.tool.version) {
     return `The call at ${path} began with version ${intent.toolVersion} of ${intent.tool}, here is version ${step.tool.version}.`
@@ -148,4 +151,3 @@ export const recall = (asked: Asked): Answer | Verdict => {
     ? { exit: Exit.die(new Error(`${path} was given up`)), stamp }
     : answer(step.tool.failure, entry.value, stamp, Exit.fail)
 }
-

@@ -47,11 +47,9 @@ interface Held {
 
 const handlerKey = (saga: string, version: number) => `${saga}@${version}`
 
-export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.Return<
-  { readonly worker: Worker["Service"]; readonly local: Local },
-  OutboxError,
-  Scope.Scope
-> {
+export const make = Effect.fnUntraced(function* (
+  settings: Settings
+): Effect.fn.Return<{ readonly worker: Worker["Service"]; readonly local: Local }, OutboxError, Scope.Scope> {
   const { outbox } = settings
   const clock = yield* Clock.Clock
   const fork = Effect.runForkWith(yield* Effect.context<never>())
@@ -67,7 +65,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
 
   // ---- the lease
 
-  const register = Effect.gen(function*() {
+  const register = Effect.gen(function* () {
     const lease = Lease.make({
       worker: crypto.randomUUID(),
       leaseMillis: settings.leaseMillis,
@@ -92,7 +90,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     for (const { incarnation } of Array.from(held.values())) incarnation.putDown()
   }
 
-  const beat = Effect.gen(function*() {
+  const beat = Effect.gen(function* () {
     const current = lease
     const sent = current.mark()
     const before = { serial, claiming }
@@ -109,7 +107,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   })
 
   /** Adopts runs that the database says are ours, and lets go of those that are not. */
-  const reconcile = Effect.fnUntraced(function*(
+  const reconcile = Effect.fnUntraced(function* (
     found: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>,
     before: { readonly serial: number; readonly claiming: number }
   ) {
@@ -160,10 +158,10 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   }
 
   /** Loads the record of a claimed run and begins. Where that fails the lease or the heartbeat finds it again. */
-  const take = Effect.fnUntraced(function*({ epoch, run, seq }: Claim) {
+  const take = Effect.fnUntraced(function* ({ epoch, run, seq }: Claim) {
     const { runId } = run
     arriving.add(runId)
-    yield* Effect.gen(function*() {
+    yield* Effect.gen(function* () {
       const { state, unreadable } = yield* load(run, epoch, seq)
       const messages = yield* outbox.inboxOf(runId)
       const incarnation = hold(run, epoch, state, unreadable)
@@ -175,9 +173,9 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     )
   })
 
-  const load = Effect.fnUntraced(function*(run: Run, epoch: number, seq: number) {
+  const load = Effect.fnUntraced(function* (run: Run, epoch: number, seq: number) {
     const state = RunState.make()
-    const read = Effect.gen(function*() {
+    const read = Effect.gen(function* () {
       while (state.seq < seq - 1) {
         const page = yield* outbox.entries(run.runId, { from: state.seq + 1, limit: pageSize })
         for (const stored of page) state.add(stored)
@@ -186,16 +184,23 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     })
     const unreadable = yield* read.pipe(
       Effect.as(undefined),
-      Effect.catchDefect((defect) => Effect.succeed(defect instanceof UnreadableEntry ? defect.message : String(defect)))
+      Effect.catchDefect((defect) =>
+        Effect.succeed(defect instanceof UnreadableEntry ? defect.message : String(defect))
+      )
     )
     if (unreadable === undefined) return { state, unreadable }
     // Only so much of the record as is needed to add to it.
     const bare = RunState.make()
-    bare.add({ seq: seq - 1, epoch, at: run.createdAt, entry: { _tag: "claimed", worker: lease.worker, from: "queue" } })
+    bare.add({
+      seq: seq - 1,
+      epoch,
+      at: run.createdAt,
+      entry: { _tag: "claimed", worker: lease.worker, from: "queue" }
+    })
     return { state: bare, unreadable }
   })
 
-  const claim = Effect.gen(function*() {
+  const claim = Effect.gen(function* () {
     while (!isStopping && !lease.isOver()) {
       const limit = Math.min(room(), claimLimit)
       const sagas = Array.from(handlers.values(), ({ saga }) => ({ name: saga.name, version: saga.version }))
@@ -210,7 +215,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     }
   })
 
-  const readInboxes = Effect.gen(function*() {
+  const readInboxes = Effect.gen(function* () {
     if (held.size === 0) return
     const messages = yield* outbox.inbox(lease.worker)
     for (const [runId, told] of groupByRun(messages)) held.get(runId)?.incarnation.tell(told)
@@ -223,17 +228,20 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   const survive = <E>(what: string, effect: Effect.Effect<void, E>) =>
     Effect.catchCause(effect, (cause) => Effect.logWarning(`${what} failed; it is tried again.`, cause))
 
-  const heartbeats = Effect.gen(function*() {
+  const heartbeats = Effect.gen(function* () {
     let failed = false
     while (true) {
       // While the database is away it is asked more often, so that work goes on soon after it is back.
       yield* Effect.sleep(failed ? Duration.min(settings.heartbeat, Duration.seconds(1)) : settings.heartbeat)
       failed = true
-      yield* survive("A heartbeat", Effect.tap(beat, () => Effect.sync(() => (failed = false))))
+      yield* survive(
+        "A heartbeat",
+        Effect.tap(beat, () => Effect.sync(() => (failed = false)))
+      )
     }
   })
 
-  const watch = Effect.gen(function*() {
+  const watch = Effect.gen(function* () {
     const interval = Math.max(20, Math.min(250, settings.marginMillis / 4))
     while (true) {
       yield* Effect.sleep(interval)
@@ -241,7 +249,7 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
     }
   })
 
-  const lookOut = Effect.gen(function*() {
+  const lookOut = Effect.gen(function* () {
     while (true) {
       yield* Effect.raceFirst(Effect.sleep(settings.poll), called.await)
       called.closeUnsafe()
@@ -253,18 +261,21 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   // ---- stopping
 
   /** Lets go of these runs: awaits what they have in flight, for the length of the grace, and gives them back. */
-  const letGo = Effect.fnUntraced(function*(runs: ReadonlyArray<Incarnation.Incarnation>) {
+  const letGo = Effect.fnUntraced(function* (runs: ReadonlyArray<Incarnation.Incarnation>) {
     yield* Effect.forEach(runs, (run) => run.windDown, { concurrency: "unbounded", discard: true }).pipe(
       Effect.timeoutOption(settings.grace)
     )
     const left = runs.filter((run) => held.get(run.runId)?.incarnation === run)
     for (const run of left) run.putDown()
     if (left.length === 0) return
-    yield* outbox.release(lease.worker, left.map(({ epoch, runId }) => ({ runId, epoch })))
+    yield* outbox.release(
+      lease.worker,
+      left.map(({ epoch, runId }) => ({ runId, epoch }))
+    )
     for (const { runId } of left) Landmark.reached("run.released", runId)
   })
 
-  const stop = Effect.gen(function*() {
+  const stop = Effect.gen(function* () {
     isStopping = true
     yield* letGo(Array.from(held.values(), ({ incarnation }) => incarnation))
     yield* outbox.retire(lease.worker)
@@ -272,7 +283,8 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   }).pipe(
     Effect.timeout(Duration.sum(settings.grace, Duration.seconds(5))),
     Effect.catch((error) =>
-      Effect.logWarning("The worker stopped without giving its runs back; they go on when its lease is over.", error))
+      Effect.logWarning("The worker stopped without giving its runs back; they go on when its lease is over.", error)
+    )
   )
 
   yield* Effect.forkScoped(heartbeats)
@@ -335,12 +347,14 @@ export const make = Effect.fnUntraced(function*(settings: Settings): Effect.fn.R
   const worker: Worker["Service"] = {
     id: Effect.sync(() => lease.worker),
     register: (handler) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { name, version } = handler.saga
         const key = handlerKey(name, version)
         if (handlers.has(key)) {
           return yield* Effect.die(
-            new Error(`The saga ${name}, version ${version}, was given two bodies. The worker was not started. Keep one.`)
+            new Error(
+              `The saga ${name}, version ${version}, was given two bodies. The worker was not started. Keep one.`
+            )
           )
         }
         handlers.set(key, handler)

@@ -37,7 +37,7 @@ const stuck = (reason: Verdict["reason"], path: string, why: string): Ending => 
   verdict: { reason, path, why }
 })
 
-export const drive = Effect.fnUntraced(function*(driving: Driving): Effect.fn.Return<Ending> {
+export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Return<Ending> {
   const { state, tools } = driving
   const canCompensate = (call: Call) =>
     call.intent.act === "reversible" || tools.get(call.intent.tool)?.compensation !== undefined
@@ -51,9 +51,13 @@ export const drive = Effect.fnUntraced(function*(driving: Driving): Effect.fn.Re
     if (tool === undefined || tool.version !== call.intent.toolVersion) {
       return stuck("no_handler", call.path, noHandler(call, tool))
     }
-    const parameters = Value.codec(tool.parameters).decode(call.intent.value ?? "null", `the parameters of ${call.path}`)
+    const parameters = Value.codec(tool.parameters).decode(
+      call.intent.value ?? "null",
+      `the parameters of ${call.path}`
+    )
     if (Result.isFailure(parameters)) return stuck("undecodable", call.path, parameters.failure.message)
-    const settled = item._tag === "settle" ? yield* settle(driving, tool, call, parameters.success) : happened(tool, call)
+    const settled =
+      item._tag === "settle" ? yield* settle(driving, tool, call, parameters.success) : happened(tool, call)
     if ("ending" in settled) return settled.ending
     if (settled.happened === false) continue
     if (call.intent.act === "irreversible") {
@@ -87,7 +91,7 @@ const happened = (tool: Definition, call: Call): Known => {
 }
 
 /** Finds out whether a call happened whose end is not known. */
-const settle = Effect.fnUntraced(function*(
+const settle = Effect.fnUntraced(function* (
   { desk }: Driving,
   tool: Definition,
   call: Call,
@@ -97,7 +101,9 @@ const settle = Effect.fnUntraced(function*(
   if (doubt._tag !== "lookup") {
     if (tool.compensateInDoubt !== undefined) return { happened: true, success: Option.none() }
     if (tool.kind === "irreversible" || doubt._tag === "askPerson") {
-      return { ending: stuck("in_doubt", call.path, "Nobody knows whether it happened, and only a person can find out.") }
+      return {
+        ending: stuck("in_doubt", call.path, "Nobody knows whether it happened, and only a person can find out.")
+      }
     }
   }
   const ending = yield* Calls.perform(desk, Jobs.fromRecord(tool, call, parameters))
@@ -112,7 +118,7 @@ const settle = Effect.fnUntraced(function*(
   }
 })
 
-const compensate = Effect.fnUntraced(function*(
+const compensate = Effect.fnUntraced(function* (
   { desk, state }: Driving,
   tool: Definition,
   call: Call,
@@ -121,7 +127,11 @@ const compensate = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Done> {
   const job = Jobs.compensation(desk.runId, tool, call, parameters, success, causeOf(state))
   if (job === undefined) {
-    return stuck("undecodable", call.path, "It happened, its result could not be kept, and without it its tool cannot take it back.")
+    return stuck(
+      "undecodable",
+      call.path,
+      "It happened, its result could not be kept, and without it its tool cannot take it back."
+    )
   }
   const ending = yield* Calls.perform(desk, job)
   return ending._tag === "stuck" || ending._tag === "left" ? ending : undefined

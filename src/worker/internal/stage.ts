@@ -8,8 +8,8 @@
  * or has ended. So the body sees the same outcomes in the same order, live as on replay. No step that is not in the
  * record starts before the last recorded outcome was delivered.
  */
-import { Cause, Context, Effect, Exit } from "effect"
-import type { Fiber } from "effect"
+import { Cause, Effect, Exit } from "effect"
+import type { Context, Fiber } from "effect"
 import type { StuckReason } from "../../outbox/Entry.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { RunState, Step as RecordedStep } from "../../outbox/RunState.ts"
@@ -123,7 +123,7 @@ export const make = (crew: Crew): Stage => {
   let closed = false
   let pumping = false
   /** Groups that may have come to their end. */
-  let joinable: Array<Group> = []
+  const joinable: Array<Group> = []
   /** How many scopes are neither waiting nor ended. */
   let running = 0
   let ending: Exit.Exit<unknown, unknown> | undefined
@@ -153,6 +153,7 @@ export const make = (crew: Crew): Stage => {
     const context = forScope(inherited, {
       seed: `${crew.runId}/${scope.path}`,
       now: () => scope.stamp,
+      refuse: (why) => stuck("defect", undefined, why),
       running: Running.of({ runId: crew.runId, ask: (step, asker) => ask(scope, step, asker) })
     })
     const owned = Effect.withFiber<unknown, unknown>((fiber) => {
@@ -186,7 +187,11 @@ export const make = (crew: Crew): Stage => {
     }
     const leftOver = scope.recorded[scope.cursor]
     if (leftOver !== undefined) {
-      return stuck("diverged", leftOver, `The record goes on with ${leftOver}, the body ended ${scopeName(scope)} without it.`)
+      return stuck(
+        "diverged",
+        leftOver,
+        `The record goes on with ${leftOver}, the body ended ${scopeName(scope)} without it.`
+      )
     }
     if (scope.group === undefined) ending = exit
     else branchEnded(scope.group, scope, exit)
@@ -224,12 +229,16 @@ export const make = (crew: Crew): Stage => {
     const { branches, concurrency } = group.step
     // Nothing is delivered before all of them have been opened.
     running++
-    while (!closed && group.failure === undefined && group.scopes.length < branches.length
-      && group.scopes.length - group.ended < concurrency) {
+    while (
+      !closed &&
+      group.failure === undefined &&
+      group.scopes.length < branches.length &&
+      group.scopes.length - group.ended < concurrency
+    ) {
       const branch = branches[group.scopes.length]!
       const scope = open(group.path(branch.segment), group, group.parent.stamp)
       group.scopes.push(scope)
-      play(scope, group.inherited, branch.effect)
+      play(scope, group.inherited, branch.effect as Effect.Effect<unknown, unknown>)
     }
     running--
   }
@@ -280,7 +289,8 @@ export const make = (crew: Crew): Stage => {
     const group = joinable.shift()
     if (group === undefined) return false
     const { parent } = group
-    const isOver = group.failure === undefined ? group.ended === group.step.branches.length : group.scopes.every(isAtRest)
+    const isOver =
+      group.failure === undefined ? group.ended === group.step.branches.length : group.scopes.every(isAtRest)
     if (parent.joining !== group || parent.givenUp || !isOver) return true
     parent.joining = undefined
     become(parent, "running")
@@ -303,13 +313,19 @@ export const make = (crew: Crew): Stage => {
         )
       }
       if (step._tag === "branches") {
-        const names = step.group === undefined ? step.branches.map((branch) => branch.segment) : [step.group]
-        const wrong = names.find((name) => !Path.isName(name))
-        if (wrong !== undefined) return stuck("defect", undefined, `${JSON.stringify(wrong)} cannot name a branch. ${nameRule}`)
+        const { branches, group } = step
+        const canName = (segment: string) => Path.isName(segment) || (group !== undefined && Path.isIndex(segment))
+        const wrong =
+          group !== undefined && !Path.isName(group)
+            ? group
+            : branches.find((branch) => !canName(branch.segment))?.segment
+        if (wrong !== undefined)
+          return stuck("defect", undefined, `${JSON.stringify(wrong)} cannot name a branch. ${nameRule}`)
         openGroup(scope, step, asker, resume)
         return pump()
       }
-      if (!Path.isName(what)) return stuck("defect", undefined, `${JSON.stringify(what)} cannot name a step. ${nameRule}`)
+      if (!Path.isName(what))
+        return stuck("defect", undefined, `${JSON.stringify(what)} cannot name a step. ${nameRule}`)
       askStep(scope, step, Path.step(scope.path, what, nextOf(scope, what)), resume)
     })
 

@@ -55,9 +55,7 @@ export const execute = (
         }
       )
     return transactions.run(inside, borrow).pipe(
-      Effect.onExit((exit) =>
-        Effect.sync(() => loan?.back(Exit.isSuccess(exit) ? exit.value.appended : undefined))
-      ),
+      Effect.onExit((exit) => Effect.sync(() => loan?.back(Exit.isSuccess(exit) ? exit.value.appended : undefined))),
       Effect.flatMap(({ appended, result }) =>
         // Fenced: the run has been put down, and with it this fiber.
         appended._tag === "fenced"

@@ -1,0 +1,93 @@
+/** What can go wrong with runs, as seen from outside. */
+import { Schema } from "effect"
+import { Undecodable, Unencodable } from "../outbox/internal/value.ts"
+import * as OutboxError from "../outbox/OutboxError.ts"
+
+/** The key is taken by a run with another payload. */
+export class RunConflict extends Schema.TaggedError<RunConflict>()("RunConflict", {
+  saga: Schema.String,
+  key: Schema.String,
+  runId: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The saga ${this.saga} has a run ${this.runId} under the key ${JSON.stringify(this.key)} with another payload. ` +
+      "Nothing was started. Use another key, or the payload of that run."
+    )
+  }
+}
+
+/** There is no such run. */
+export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { runId: Schema.String }) {
+  readonly retryable = false
+  override get message() {
+    return `There is no run ${JSON.stringify(this.runId).slice(0, 80)}. Nothing was done. Check the id, and which database this is.`
+  }
+}
+
+/** The run has ended, and ends are final. */
+export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", {
+  runId: Schema.String,
+  state: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `The run ${this.runId} has ended (${this.state}). Nothing was changed: ends are final.`
+  }
+}
+
+/** A key, id, name or text that cannot be recorded. */
+export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
+  what: Schema.String,
+  why: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return `${this.what} ${this.why}. Nothing was done. Change it.`
+  }
+}
+
+/** `execute` was asked for inside a transaction. */
+export class InTransaction extends Schema.TaggedError<InTransaction>()("InTransaction", {}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      "A run was to be executed inside a transaction, whose commit it would wait for. Nothing was started. " +
+      "Use start inside the transaction, or execute outside."
+    )
+  }
+}
+
+/** Starting, asking and deciding; `reason` says what was wrong, `reason.retryable` whether trying again can help. */
+export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
+  reason: Schema.Union([
+    RunConflict,
+    RunNotFound,
+    RunEnded,
+    InvalidInput,
+    InTransaction,
+    Unencodable,
+    Undecodable,
+    OutboxError.Unavailable,
+    OutboxError.NotMigrated,
+    OutboxError.UnsafeSettings,
+    OutboxError.ForeignTransaction,
+    OutboxError.Refused
+  ])
+}) {
+  override get message() {
+    return this.reason.message
+  }
+}
+
+/** The run was taken back because somebody cancelled it. */
+export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
+  runId: Schema.String,
+  by: Schema.String,
+  why: Schema.optionalKey(Schema.String)
+}) {
+  override get message() {
+    return `The run ${this.runId} was cancelled by ${this.by}${this.why === undefined ? "" : `: ${this.why}`}. It was taken back.`
+  }
+}
