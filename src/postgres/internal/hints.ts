@@ -2,12 +2,14 @@
  * Hints to other processes, sent as notifications of Postgres. They shorten waits and nothing depends on them.
  *
  * Never within the transaction they are about: a notification makes its commit take a lock of the whole cluster's. They
- * gather while one statement of them is on its way, and that statement does not wait for the disk.
+ * gather while one statement of them is on its way, and that statement does not wait for the disk. That runs have ended
+ * is said at most every 50 milliseconds, so that who runs one short run after another does not pay a commit for each.
  */
 import { Effect, Exit } from "effect"
 import type { Hint } from "../../outbox/Outbox.ts"
 import { notify } from "../queries/notify.ts"
 import type { Connections } from "./connections.ts"
+import { inRealTime } from "./connections.ts"
 
 /** The channel that all outboxes of a database speak on. */
 export const channel = "makegood"
@@ -22,11 +24,13 @@ export interface Hints {
 const idsEach = 200
 // More than this at once helps nobody: whoever waits will poll.
 const maxIds = 10_000
+const restMillis = 50
 
 export const make = (connections: Connections): Hints => {
   let ready = false
   let ids: { readonly inbox: Set<string>; readonly ended: Set<string> } = { inbox: new Set(), ended: new Set() }
   let flying = false
+  let resting = false
 
   const payloads = (): ReadonlyArray<string> => {
     const all: Array<string> = ready ? ["ready"] : []
@@ -47,14 +51,26 @@ export const make = (connections: Connections): Hints => {
       Effect.runFork(Effect.suspend(() => connections.read(notify(channel, payloads())))).addObserver((exit) => {
         flying = false
         // After a failure the rest waits for the next occasion: a database that is away needs no more of these.
-        if (Exit.isSuccess(exit) && (ready || ids.inbox.size > 0 || ids.ended.size > 0)) fly()
+        if (Exit.isFailure(exit)) return
+        if (ready || ids.inbox.size > 0) fly()
+        else flyRested()
       })
     )
   }
 
+  /** Says what has ended, unless that was done just now. */
+  const flyRested = () => {
+    if (flying || resting || ids.ended.size === 0) return
+    resting = true
+    Effect.runFork(inRealTime(Effect.sleep(restMillis))).addObserver(() => {
+      resting = false
+      flyRested()
+    })
+    fly()
+  }
+
   const add = (kind: "inbox" | "ended", runId: string) => {
     if (ids[kind].size < maxIds) ids[kind].add(runId)
-    fly()
   }
 
   return {
@@ -62,8 +78,14 @@ export const make = (connections: Connections): Hints => {
       ready = true
       fly()
     },
-    inbox: (runId) => add("inbox", runId),
-    ended: (runId) => add("ended", runId)
+    inbox: (runId) => {
+      add("inbox", runId)
+      fly()
+    },
+    ended: (runId) => {
+      add("ended", runId)
+      flyRested()
+    }
   }
 }
 
