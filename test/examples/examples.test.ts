@@ -1,0 +1,24 @@
+/** Each example, run as a user would, prints what it says at its end that it prints. */
+import { assert, describe, it } from "@effect/vitest"
+import { expected, names, run } from "../../scripts/example.ts"
+
+const claims = {
+  "01-first-tool": "makes a call once, however often its run is asked for",
+  "02-first-saga": "keeps the record of a saga in Postgres",
+  "03-rollback": "takes back the hotel and the seat when the card is refused, and says that the mail stands",
+  "04-branches": "takes back what all branches did when one of them fails",
+  "05-crash": "charges a card once though the process died after the charge",
+  "06-doubt": "settles a lost answer as each tool says, and asks a person last",
+  "07-retries": "does with each failure what its class says",
+  "08-transactions": "starts a run with the caller's transaction, and changes rows exactly once",
+  "09-looking-at-runs": "finds, follows and cancels a run"
+}
+
+describe("an example", () => {
+  it("is there for each claim made here", () => assert.deepStrictEqual(names, Object.keys(claims)))
+
+  it.each(Object.entries(claims))("%s %s", async (name) => {
+    const { code, errors, printed } = await run(name, { show: false })
+    assert.deepStrictEqual({ printed, errors, code }, { printed: expected(name), errors: "", code: 0 })
+  })
+})
