@@ -1,5 +1,6 @@
 /** Random sagas: sequences, branches, caught failures, recorded values and queries, from a seed. */
-import { Effect, Option, Schedule, Schema } from "effect"
+import { Effect, Schedule, Schema } from "effect"
+import type { Option } from "effect"
 import { Failure, Saga, Tool } from "makegood"
 import { Busy, Lost, type Process, random, Refused, type World } from "./world.ts"
 
