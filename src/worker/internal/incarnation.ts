@@ -137,8 +137,15 @@ export const make = (
       if (isDown) return
       if (Exit.isSuccess(exit)) then(exit.value)
       else broken(exit.cause)
-      if (inFlight.size === 0) whenQuiet?.()
+      if (inFlight.size === 0) quiet()
     })
+  }
+
+  /** Nothing is in flight any more: told once. */
+  const quiet = () => {
+    const then = whenQuiet
+    whenQuiet = undefined
+    then?.()
   }
 
   /** A bug in the engine stops this run alone. */
@@ -152,7 +159,7 @@ export const make = (
     isLeaving = true
     whenQuiet = then
     hurry()
-    if (inFlight.size === 0) then()
+    if (inFlight.size === 0) quiet()
   }
 
   const changeTo = (
@@ -270,7 +277,6 @@ export const make = (
     if (isGoingBack) return
     isGoingBack = true
     leave(() => {
-      whenQuiet = undefined
       pen.turn([began], changeTo("running"), takeBack)
     })
   }
@@ -288,7 +294,7 @@ export const make = (
       if (isDown) return
       if (Exit.isFailure(exit)) return broken(exit.cause)
       const ending = exit.value
-      if (isLeaving && ending._tag !== "ended") return whenQuiet?.()
+      if (isLeaving && ending._tag !== "ended") return quiet()
       if (ending._tag === "left") return undefined
       if (ending._tag === "stuck") return stuck(ending.verdict)
       const result = state.rollback?.value
