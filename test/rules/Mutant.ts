@@ -1,0 +1,60 @@
+/** The engine with a rule taken out of it: its own source, copied, with a few words changed, and imported from there. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+/** A change: in which file of `src`, which words, found there exactly once (or so many times), become which. */
+export interface Change {
+  readonly file: string
+  readonly from: string
+  readonly to: string
+  readonly times?: number
+}
+
+/** Everything of the engine that a rule's test uses. */
+export const modules = {
+  index: "index.ts",
+  outbox: "outbox/Outbox.ts",
+  postgres: "postgres/index.ts",
+  lease: "worker/internal/lease.ts",
+  settings: "postgres/internal/settings.ts"
+} as const
+
+/** The engine as tests see it, so that the same test runs on the true one and on a changed one. */
+export interface Engine {
+  readonly index: typeof import("../../src/index.ts")
+  readonly outbox: typeof import("../../src/outbox/Outbox.ts")
+  readonly postgres: typeof import("../../src/postgres/index.ts")
+  readonly lease: typeof import("../../src/worker/internal/lease.ts")
+  readonly settings: typeof import("../../src/postgres/internal/settings.ts")
+}
+
+const root = join(import.meta.dirname, "../..")
+
+const load = async (folder: string): Promise<Engine> => {
+  const loaded: Record<string, unknown> = {}
+  for (const [name, file] of Object.entries(modules)) loaded[name] = await import(join(folder, "src", file))
+  return loaded as never
+}
+
+/** The engine as it is. */
+export const original: Promise<Engine> = load(root)
+
+/** The engine after the changes. Its files are gone once it is loaded. */
+export const mutant = async (changes: ReadonlyArray<Change>): Promise<Engine> => {
+  const folder = mkdtempSync(join(tmpdir(), "makegood-mutant-"))
+  try {
+    cpSync(join(root, "src"), join(folder, "src"), { recursive: true })
+    cpSync(join(root, "package.json"), join(folder, "package.json"))
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
+    for (const { file, from, times = 1, to } of changes) {
+      const path = join(folder, "src", file)
+      const text = readFileSync(path, "utf8")
+      if (text.split(from).length - 1 !== times) throw new Error(`src/${file} no longer has ${times} times: ${from}`)
+      writeFileSync(path, text.replaceAll(from, () => to))
+    }
+    return await load(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
