@@ -7,7 +7,7 @@
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
-import { Cause, Effect, Exit, Layer, Redacted } from "effect"
+import { Cause, Effect, Exit, Layer, Redacted, Schema } from "effect"
 import { Runs } from "makegood"
 import { Embedded } from "makegood/embedded"
 import { Postgres } from "makegood/postgres"
@@ -24,17 +24,22 @@ import * as Timeline from "./internal/timeline.ts"
 import { verdict } from "./internal/verdict.ts"
 
 const startedAt = Date.now()
+const suffix = randomBytes(3).toString("hex")
+
+const sagaInShort = `  const [seat, room] = yield* Saga.all([HoldSeat(trip), ReserveHotel(trip)])
+  const charge = yield* ChargeCard({ card, cents: seat.cents + room.cents })
+  yield* SendItinerary(trip)`
 
 const introduction = `${paint("bold", "makegood")}: every side effect either happens or is made good.
 
-A saga books a trip by four calls to a provider: HoldSeat and ReserveHotel side
-by side, then ChargeCard, then SendItinerary. Each call is written to an outbox
-in Postgres before it is made. This demo starts Postgres, the provider and a
-worker as processes, and kills the worker in the middle of a charge. Then it
-books a trip whose card is declined.
+A saga books a trip at a provider. It is ordinary code over four tools, and each
+tool says how it is taken back:
 
-It takes about 15 seconds. A dead worker's runs are left alone for ${Scenes.leaseSeconds} seconds here,
-so that you need not wait (15 seconds by default).
+${paint("cyan", sagaInShort)}
+
+A worker runs it. Each call is written to an outbox in Postgres before it is
+made, and its outcome after it. Here the worker is killed in the middle of a
+charge; then a trip is booked whose card is declined. It takes some 15 seconds.
 `
 
 const temporary = (keep: boolean) =>
@@ -48,16 +53,49 @@ const temporary = (keep: boolean) =>
     (directory) => (keep ? Effect.void : Effect.promise(() => rm(directory, { recursive: true, force: true })))
   )
 
-/** The given database, or a new one. */
-const database = Effect.fnUntraced(function* (directory: string, timeline: Timeline.Timeline) {
-  const given = process.env["DATABASE_URL"]
-  if (given !== undefined && given !== "") {
-    yield* timeline.say("Postgres is the one of DATABASE_URL; the runs stay in its schema makegood")
-    return given
+/** No database could be made for the demo on the Postgres it was given. */
+class DatabaseRefused extends Schema.TaggedError<DatabaseRefused>()("DatabaseRefused", { why: Schema.String }) {
+  override get message() {
+    return (
+      `DATABASE_URL cannot be used: ${this.why}. Nothing was started. ` +
+      "Give the URL of a Postgres where its user may create a database, or unset it."
+    )
   }
-  const server = yield* Embedded.server({ directory: join(directory, "postgres") })
-  yield* timeline.say(`Postgres is up, process ${yield* server.pid}, 127.0.0.1:${server.port}`)
-  return Redacted.value(server.url)
+}
+
+/** What the server or the system said, under what the client made of it. */
+const causeOf = (error: unknown): string => {
+  let innermost = error
+  while (innermost instanceof Error && innermost.cause instanceof Error) innermost = innermost.cause
+  const { code, message } = innermost as { readonly code?: unknown; readonly message?: unknown }
+  return String(message || code || error)
+}
+
+/** A Postgres of the demo's own, or a new database on the one that is given: what other runs left would be gone on with. */
+const database = Effect.fnUntraced(function* (directory: string, keep: boolean, timeline: Timeline.Timeline) {
+  const given = process.env["DATABASE_URL"]
+  if (given === undefined || given === "") {
+    const server = yield* Embedded.server({ directory: join(directory, "postgres") })
+    yield* timeline.say(`Postgres is up, process ${yield* server.pid}, 127.0.0.1:${server.port}`)
+    return { url: Redacted.value(server.url), remove: `rm -rf ${directory}` }
+  }
+  const name = `makegood_demo_${suffix}`
+  if (!URL.canParse(given)) return yield* new DatabaseRefused({ why: "it is no URL" })
+  const administrator = PgClient.layer({ url: Redacted.make(given), maxConnections: 1 })
+  const onServer = <E>(use: (sql: PgClient.PgClient) => Effect.Effect<unknown, E>) =>
+    Effect.flatMap(PgClient.PgClient, use).pipe(Effect.provide(administrator), Effect.scoped)
+  yield* Effect.acquireRelease(
+    Effect.mapError(
+      onServer((sql) => sql`CREATE DATABASE ${sql(name)}`),
+      (error) => new DatabaseRefused({ why: causeOf(error) })
+    ),
+    () =>
+      keep ? Effect.void : Effect.ignore(onServer((sql) => sql`DROP DATABASE IF EXISTS ${sql(name)} WITH (FORCE)`))
+  )
+  yield* timeline.say(`on the Postgres of DATABASE_URL there is a new database, ${name}`)
+  const url = new URL(given)
+  url.pathname = `/${name}`
+  return { url: url.href, remove: `rm -rf ${directory}\n  drop database ${name};` }
 })
 
 const outboxOf = (url: string) =>
@@ -70,17 +108,17 @@ const outboxOf = (url: string) =>
 const ledgerOf = (providerUrl: string) =>
   Effect.promise(async () => (await (await fetch(`${providerUrl}/ledger`)).json()) as ReadonlyArray<Line>)
 
-const guide = (directory: string, ledgerFile: string, url: string): string =>
+const guide = (ledgerFile: string, url: string, remove: string): string =>
   `
-Kept running, to look around in until Ctrl-C:
+All is kept running, to look around in until Ctrl-C.
 
-  the outbox         psql '${url}'
-                     select path, state, attempts from makegood.calls;
-  the ledger         ${ledgerFile}
+  The outbox:   psql '${url}'
+                select tool, state, attempts, key from makegood.calls;
+  The ledger:   ${ledgerFile}
 
-Ctrl-C stops all processes. The files stay; remove them with
+Ctrl-C stops the processes. What they wrote stays; remove it with
 
-  rm -rf ${directory}`
+  ${remove}`
 
 /** Whether both agree, once that is known. */
 let agreed: boolean | undefined
@@ -89,14 +127,13 @@ const demo = Effect.fnUntraced(function* (keep: boolean) {
   print(introduction)
   const directory = yield* temporary(keep)
   const timeline = yield* Timeline.make(startedAt)
-  const url = yield* database(directory, timeline)
+  const { remove, url } = yield* database(directory, keep, timeline)
   const ledgerFile = join(directory, "ledger.jsonl")
   const context = yield* Layer.build(outboxOf(url))
-  yield* timeline.say("the outbox is ready: the tables of the schema makegood are there")
+  yield* timeline.say("the outbox is ready, in the schema makegood")
 
   const play = Effect.gen(function* () {
     const stage = yield* Scenes.prepare({ databaseUrl: url, ledgerFile, timeline })
-    const suffix = randomBytes(3).toString("hex")
     const first = yield* Scenes.killed(stage, `lisbon-${suffix}`)
     const second = yield* Scenes.declined(first.stage, `oslo-${suffix}`)
     const ledger = yield* ledgerOf(stage.providerUrl)
@@ -109,9 +146,9 @@ const demo = Effect.fnUntraced(function* (keep: boolean) {
     Effect.timeout("90 seconds"),
     Effect.tapCause(() => timeline.flush)
   )
-  if (!keep) return
-  print(guide(directory, ledgerFile, url))
-  yield* Effect.never
+  if (!keep) return undefined
+  print(guide(ledgerFile, url, remove))
+  return yield* Effect.never
 })
 
 /** What is shown of a failure: its message, without a stack where it was expected. */

@@ -48,7 +48,7 @@ export interface Answer {
   readonly json: unknown
 }
 
-/** Declared failures: by status, the schema of the answer's JSON body. A missing `_tag` is filled in. */
+/** Declared failures of the act: by status, the schema of the answer's JSON body. A missing `_tag` is filled in. */
 export interface Failures {
   readonly [status: number]: Tool.Plain
 }
@@ -185,7 +185,7 @@ export const make = <
   const { compensate, compensateInDoubt } = options
   const undo: Compensation<P, S> = typeof compensate === "function" ? { request: compensate } : compensate
   const takeBack = (build: () => Request, call: Tool.Call, gone: ReadonlyArray<number>) =>
-    act.send(build, call, undefined).pipe(Effect.catchIf(isAnswer(gone), () => Effect.void))
+    act.send(build, call, act.beside(undefined)).pipe(Effect.catchIf(isAnswer(gone), () => Effect.void))
   const given = {
     ...act.options,
     compensate: {
@@ -248,13 +248,14 @@ const asking = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
   const { classify, description, failures = {}, request, retry, statuses = {}, timeout, version } = options
   const client = (options.client ?? HttpClient.HttpClient) as Effect.Effect<Client, never, R>
   const byTag = (classify ?? {}) as Failure.ByTag<{ readonly _tag: string }>
-  const reading = (success: Tool.Plain | undefined): Reading => ({ success, failures, statuses })
+  // Declared failures are answers to the act alone: another request of the tool may get the same status for another reason.
+  const beside = (success: Tool.Plain | undefined): Reading => ({ success, failures: {}, statuses })
   // The request is built inside the effect: what it throws is a bug of the tool, and the run is stuck on it.
-  const send = (build: () => Request, call: Tool.Call, success: Tool.Plain | undefined) =>
-    Effect.flatMap(client, (client) => exchange(client, withKey(build(), keyHeader, call.key), reading(success)))
+  const send = (build: () => Request, call: Tool.Call, reading: Reading) =>
+    Effect.flatMap(client, (client) => exchange(client, withKey(build(), keyHeader, call.key), reading))
   return {
     client,
-    reading,
+    beside,
     send,
     options: {
       parameters: options.parameters,
@@ -265,7 +266,7 @@ const asking = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
       ...(retry === undefined ? {} : { retry: retry as Retry.Retry<unknown> }),
       ...(timeout === undefined ? {} : { timeout }),
       execute: (parameters: Schema.Struct.Type<P>, call: Tool.Call) =>
-        send(() => request(parameters, call), call, options.success),
+        send(() => request(parameters, call), call, { success: options.success, failures, statuses }),
       classify: (failure: unknown): Failure.FailureClass => {
         if (failure instanceof HttpError) return classOf(failure)
         const tag = (failure as { readonly _tag?: string } | null)?._tag
@@ -281,7 +282,7 @@ const acting = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
   options: Changing<P, S, Fs, R>
 ) => {
   const { keyHeader = "Idempotency-Key" } = options
-  const { client, options: asked, reading, send } = asking(options, keyHeader === false ? undefined : keyHeader)
+  const { beside, client, options: asked, send } = asking(options, keyHeader === false ? undefined : keyHeader)
   const doubt = (given: Tool.Policy | Lookup<P>, success: Tool.Plain | undefined) => {
     if (!("lookup" in given)) return given
     const { absent = [404], lookup, settle } = given
@@ -290,11 +291,11 @@ const acting = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
         intent: { readonly parameters: Schema.Struct.Type<P> },
         call: Tool.Call
       ): Effect.Effect<Option.Option<unknown>, unknown, R> =>
-        Effect.flatMap(client, (client) => lookUp(client, lookup(intent, call), { ...reading(success), absent })),
+        Effect.flatMap(client, (client) => lookUp(client, lookup(intent, call), { ...beside(success), absent })),
       ...(settle === undefined ? {} : { settle })
     }
   }
-  return { send, doubt, options: { ...asked, inDoubt: doubt(options.inDoubt, options.success) } }
+  return { beside, send, doubt, options: { ...asked, inDoubt: doubt(options.inDoubt, options.success) } }
 }
 
 const withKey = (request: Request, header: string | undefined, key: string): Request =>

@@ -7,7 +7,8 @@ export const usage = `npm run demo [-- --keep]
            Ctrl-C, and the files after that, to look around in
   --help   this text
 
-DATABASE_URL: a Postgres 14 or later to use instead of a temporary one.`
+DATABASE_URL: a Postgres, 14 or later, in which to make a database for the demo,
+instead of starting a Postgres. It is dropped at the end.`
 
 export type Arguments =
   | { readonly _tag: "run"; readonly keep: boolean }

@@ -37,14 +37,14 @@ export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
             text: call(
               toolOf(entry.path),
               entry.crashed === true
-                ? "in doubt: its worker died before it knew"
+                ? "in doubt: nobody knows whether it happened"
                 : `attempt ${entry.attempt}: ${entry.class}`
             ),
             format: "yellow"
           }
         ]
       case "settled":
-        return [{ text: call(toolOf(entry.path), "doubt settled: the provider knows keys, ask again") }]
+        return [{ text: call(toolOf(entry.path), "the provider knows keys: to be sent again") }]
       case "succeeded":
         if (isUndo(entry.path)) return [{ text: call(toolOf(entry.path), "taken back"), format: "green" }]
         done.push(toolOf(entry.path))

@@ -8,7 +8,11 @@ const widths = { tool: 14, outbox: 18, provider: 38 }
 
 /** Prints what outbox and ledger say of each call. */
 export const report = (verdict: Verdict, names: ReadonlyArray<string>, ledger: ReadonlyArray<Line>): void => {
-  title("3. The outbox and the provider's ledger, side by side")
+  title(
+    "3. The outbox and the provider's ledger, side by side",
+    "What makegood recorded, and what the provider, who knows nothing of makegood,",
+    "did under the same idempotency keys."
+  )
   print(paint("dim", rowOf({ tool: "call", outbox: "outbox", provider: "provider's ledger" }, "same?")))
   verdict.runs.forEach((rows, index) => {
     print(paint("bold", `  ${names[index]}`))
@@ -16,21 +20,24 @@ export const report = (verdict: Verdict, names: ReadonlyArray<string>, ledger: R
   })
   print()
   if (verdict.disagreements.length > 0) {
-    print(paint("red", "They DISAGREE. This is a bug of makegood:"))
+    print(paint("red", "They DISAGREE, which they never should: please report it."))
     for (const disagreement of verdict.disagreements) print(`  ${disagreement}`)
     return
   }
   const count = (kind: Line["kind"]) => ledger.filter((line) => line.kind === kind).length
   const charges = ledger.filter((line) => line.kind === "act" && line.id?.startsWith("charge-"))
-  print(paint("green", "They agree."))
-  print()
-  print(`  The provider acted ${count("act")} times and took ${count("takeBack")} acts back.`)
-  print(`  ${count("repeat")} request came a second time, with the same key: it was not done again.`)
+  const charged = charges.map((line) => money(line.cents ?? 0)).join(", ")
   print(
-    `  Cards were charged ${charges.length} time in all: ${charges.map((line) => money(line.cents ?? 0)).join(", ")}.`
+    `${paint("green", "They agree.")} The provider did ${times(count("act"), "act")} and took ${count("takeBack")} back; ${times(
+      count("repeat"),
+      "request"
+    )} came again.`
   )
-  print("  One worker died by SIGKILL. Nobody had to clean up.")
+  print(`${times(charges.length, "charge")}: ${charged}, though who sent it was killed and another sent it again.`)
+  print("The declined trip left nothing behind, and nobody had to clean up.")
 }
+
+const times = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
 
 const rowOf = (row: Omit<Row, "agrees">, mark: string): string =>
   `  ${row.tool.padEnd(widths.tool)} ${row.outbox.padEnd(widths.outbox)} ${row.provider.padEnd(widths.provider)} ${mark}`

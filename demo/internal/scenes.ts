@@ -7,7 +7,7 @@ import * as Child from "./child.ts"
 import type { Line } from "./ledger.ts"
 import * as Narrator from "./narrator.ts"
 import { title } from "./terminal.ts"
-import * as Timeline from "./timeline.ts"
+import type * as Timeline from "./timeline.ts"
 
 /** A run of the demo waits for a person. */
 export class RunStuck extends Schema.TaggedError<RunStuck>()("RunStuck", { runId: Schema.String, why: Schema.String }) {
@@ -16,7 +16,7 @@ export class RunStuck extends Schema.TaggedError<RunStuck>()("RunStuck", { runId
   }
 }
 
-/** How long a dead worker's runs are left alone here; 15 seconds by default elsewhere. */
+/** How long a dead worker's runs are left alone: short, so that nobody need wait. The default is 15 seconds. */
 export const leaseSeconds = 3
 
 /** The provider and a worker, and what happened so far. */
@@ -86,13 +86,18 @@ const book = Effect.fnUntraced(function* ({ tell, timeline }: Stage, trip: Param
 export const killed = Effect.fnUntraced(function* (stage: Stage, tripId: string) {
   const { timeline } = stage
   yield* timeline.flush
-  title("1. A worker is killed in the middle of a charge")
+  title(
+    "1. A worker is killed in the middle of a charge",
+    "The provider charges the card and keeps its answer back. At that moment the",
+    "worker gets SIGKILL: the charge is made, and nobody has recorded it."
+  )
   const { ended, runId } = yield* book(stage, { tripId, flight: "MG104", hotel: "Grand Outbox", card: "tok_4242" })
   yield* stage.charged.pipe(Effect.raceFirst(Effect.andThen(ended, Effect.never)))
   yield* stage.worker.kill
   yield* timeline.say("SIGKILL: worker 1 is dead before it got the answer", "bold")
   const charge = (yield* Runs.get(runId)).calls.find((call) => call.tool === "ChargeCard")
   yield* timeline.say(`the card is charged; of that the outbox knows: ${charge?.state}`, "bold")
+  yield* timeline.say(`the run is free when the lease of worker 1 is over: ${leaseSeconds} s`)
   const worker = yield* stage.startWorker
   yield* ended
   yield* timeline.flush
@@ -101,7 +106,11 @@ export const killed = Effect.fnUntraced(function* (stage: Stage, tripId: string)
 
 /** The bank says no: what was done before is taken back. */
 export const declined = Effect.fnUntraced(function* (stage: Stage, tripId: string) {
-  title("2. A card is declined, and the trip is taken back")
+  title(
+    "2. A card is declined, and the trip is taken back",
+    "The bank says no, the saga fails, and what was done before is undone by the",
+    "compensations that the tools declare. The saga's code has no line for it."
+  )
   const { ended, runId } = yield* book(stage, { tripId, flight: "MG104", hotel: "Grand Outbox", card: "tok_0002" })
   yield* ended
   yield* stage.timeline.flush

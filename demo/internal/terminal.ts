@@ -11,8 +11,12 @@ export const print = (text = ""): void => {
   process.stdout.write(`${text}\n`)
 }
 
-/** Writes the title of a part. */
-export const title = (text: string): void => print(`\n${paint("bold", text)}\n`)
+/** Writes the title of a part, and what there is to see. */
+export const title = (text: string, ...what: ReadonlyArray<string>): void => {
+  print(`\n${paint("bold", text)}`)
+  for (const line of what) print(paint("dim", `   ${line}`))
+  print()
+}
 
 // Who reads may go away before the end; the demo then still has to clean up.
 process.stdout.on("error", () => {})

@@ -1,0 +1,197 @@
+import { assert, describe, it } from "@effect/vitest"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Redacted } from "effect"
+import { spawn } from "node:child_process"
+import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import * as Database from "../Database.ts"
+
+const main = join(import.meta.dirname, "../../demo/main.ts")
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+  readonly errors: string
+  /** What is left in its temporary directory. */
+  readonly left: ReadonlyArray<string>
+}
+
+/** Runs the demo without a terminal; `heard` may end it. */
+const demo = (
+  args: ReadonlyArray<string>,
+  heard: (output: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+  databaseUrl?: string
+) =>
+  Effect.flatMap(Database.temporaryDirectory, (directory) =>
+    Effect.callback<Ended>((resume) => {
+      // Started by root, Postgres runs as another user and has to get in.
+      chmodSync(directory, 0o755)
+      const { DATABASE_URL: _, FORCE_COLOR: __, ...env } = process.env
+      const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+        env: {
+          ...env,
+          TMPDIR: directory,
+          TEMP: directory,
+          ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
+        },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      let output = ""
+      let errors = ""
+      child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+        output += chunk
+        heard(output, (signal) => child.kill(signal))
+      })
+      child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk))
+      child.once("close", (code) => {
+        const left = readdirSync(directory).filter((name) => name.startsWith("makegood-demo-"))
+        resume(Effect.succeed({ code, output, errors, left: left.map((name) => join(directory, name)) }))
+      })
+      return Effect.sync(() => child.kill("SIGTERM"))
+    })
+  )
+
+/** Processes that still run a script of the demo or a Postgres in this directory. */
+const stillRunning = (ids: ReadonlyArray<number>) =>
+  ids.filter((id) => {
+    try {
+      process.kill(id, 0)
+      return true
+    } catch {
+      return false
+    }
+  })
+
+const processIds = (output: string) => [...output.matchAll(/process (\d+)/g)].map((found) => Number(found[1]))
+
+const inOrder = (output: string, lines: ReadonlyArray<string>) => {
+  let from = 0
+  for (const line of lines) {
+    const at = output.indexOf(line, from)
+    assert.isAtLeast(at, 0, `"${line}" is missing after:\n${output.slice(0, from)}\n---\n${output.slice(from)}`)
+    from = at + line.length
+  }
+}
+
+describe("npm run demo", () => {
+  it.live("kills a worker in the middle of a charge, and both books agree", () =>
+    Effect.gen(function* () {
+      const { code, errors, left, output } = yield* demo([])
+      assert.strictEqual(errors, "")
+      inOrder(output, [
+        "makegood: every side effect either happens or is made good.",
+        "1. A worker is killed",
+        "ChargeCard     intended",
+        "card charged EUR 412.00 (charge-1)",
+        "SIGKILL",
+        "of that the outbox knows: intended",
+        "worker 2 takes the run",
+        "HoldSeat       skipped",
+        "ReserveHotel   skipped",
+        "ChargeCard     in doubt",
+        "this key again",
+        "ChargeCard     done",
+        "the run has ended: completed",
+        "2. A card is declined",
+        "ChargeCard     failed: CardDeclined",
+        "ReserveHotel   taken back",
+        "HoldSeat       taken back",
+        "the run has ended: rolled back",
+        "3. The outbox and the provider's ledger",
+        "They agree."
+      ])
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(left, [])
+      const ids = processIds(output)
+      assert.strictEqual(ids.length, 4)
+      assert.deepStrictEqual(stillRunning(ids), [])
+      // oxlint-disable-next-line no-control-regex -- the escape that begins a colour
+      assert.notMatch(output, /\u001b/)
+      assert.deepStrictEqual(
+        output.split("\n").filter((line) => line.length > 80),
+        []
+      )
+    })
+  )
+
+  it.live("cleans up after Ctrl-C in the middle", () =>
+    Effect.gen(function* () {
+      const { code, left, output } = yield* demo([], (heard, kill) => {
+        if (heard.includes("1. A worker is killed")) kill("SIGINT")
+      })
+      assert.strictEqual(code, 130)
+      assert.notInclude(output, "They agree")
+      assert.deepStrictEqual(left, [])
+      assert.deepStrictEqual(stillRunning(processIds(output)), [])
+    })
+  )
+
+  it.live("keeps all running until Ctrl-C, and the files after it, where asked to", () =>
+    Effect.gen(function* () {
+      let alive: ReadonlyArray<number> = []
+      const { code, left, output } = yield* demo(["--keep"], (heard, kill) => {
+        if (!heard.includes("rm -rf")) return
+        alive = stillRunning(processIds(heard))
+        kill("SIGINT")
+      })
+      // Postgres, the provider and the second worker.
+      assert.strictEqual(alive.length, 3)
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(stillRunning(processIds(output)), [])
+      const directory = /rm -rf (\S+)/.exec(output)?.[1] ?? ""
+      assert.deepStrictEqual(left, [directory])
+      assert.isTrue(existsSync(join(directory, "ledger.jsonl")))
+      rmSync(directory, { recursive: true })
+    })
+  )
+
+  it.live("leaves no process behind when it is killed itself", () =>
+    Effect.gen(function* () {
+      const { code, output } = yield* demo([], (heard, kill) => {
+        if (heard.includes("card charged")) kill("SIGKILL")
+      })
+      assert.strictEqual(code, null)
+      assert.isAtLeast(processIds(output).length, 3)
+      while (stillRunning(processIds(output)).length > 0) yield* Effect.sleep("50 millis")
+    })
+  )
+
+  it.live("uses a database of its own on the Postgres of DATABASE_URL, and drops it", () =>
+    Effect.gen(function* () {
+      const given = process.env[Database.variable]!
+      const { code, errors, output } = yield* demo([], () => {}, given)
+      assert.deepStrictEqual([code, errors], [0, ""])
+      const name = /makegood_demo_\w+/.exec(output)?.[0]
+      assert.isDefined(name)
+      const found = yield* Effect.flatMap(
+        PgClient.PgClient,
+        (sql) => sql`SELECT 1 FROM pg_database WHERE datname = ${name}`
+      ).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(given), maxConnections: 1 })))
+      assert.deepStrictEqual(found, [])
+    })
+  )
+
+  it.live("says what is wrong with a DATABASE_URL that cannot be used", () =>
+    Effect.gen(function* () {
+      for (const [url, why] of [
+        ["postgres://nobody@127.0.0.1:1/none", "ECONNREFUSED"],
+        ["somewhere", "it is no URL"]
+      ] as const) {
+        const { code, errors, left } = yield* demo([], () => {}, url)
+        assert.strictEqual(code, 1)
+        assert.match(errors, new RegExp(`DATABASE_URL cannot be used: .*${why}.*Nothing was started`))
+        assert.deepStrictEqual(left, [])
+      }
+    })
+  )
+
+  it.live("refuses unknown options before it starts anything", () =>
+    Effect.gen(function* () {
+      const { code, errors, output } = yield* demo(["--keeep"])
+      assert.strictEqual(code, 2)
+      assert.strictEqual(output, "")
+      assert.include(errors, "There is no option --keeep. Nothing was started.")
+      assert.include(errors, "npm run demo [-- --keep]")
+    })
+  )
+})
