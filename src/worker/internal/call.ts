@@ -5,7 +5,7 @@
  * happened or did not: it is executed and seen, looked up, or said by a person; and every step of that is recorded
  * before the next one is taken.
  */
-import { Cause, Duration, Effect, Exit, Option, Result } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Option, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import type { Transactions } from "../../outbox/Outbox.ts"
 import type { Call } from "../../outbox/RunState.ts"
@@ -117,7 +117,6 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
       if (ending !== undefined) return ending
     }
     progress.ready = false
-    if (desk.lease.isOver()) return left
     const exit = yield* attemptOnce(desk, job, progress)
     const ending = exit._tag === "ended" ? exit.ending : yield* afterFailure(desk, job, progress, exit)
     if (ending !== undefined) return ending
@@ -175,7 +174,7 @@ const prepare = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Ending | undefined> {
   const { path } = job.intent
   const last = progress.failures.at(-1)
-  if (last !== undefined && progress.retryAt === undefined) return usedUp(desk, job, progress, last)
+  if (last !== undefined && progress.retryAt === undefined) return yield* usedUp(desk, job, progress, last)
   while (progress.retryAt !== undefined && desk.lease.now() < progress.retryAt && desk.haste(path) === "on") {
     flushPending(desk, progress)
     yield* wait(desk, path, progress.retryAt)
@@ -224,10 +223,27 @@ const givenUp = (desk: Desk, job: Job, progress: Progress, settling: ReadonlyArr
   return { _tag: "failed", failure: progress.previousFailure, stamp }
 }
 
-/** All attempts were made. */
-const usedUp = (desk: Desk, job: Job, progress: Progress, last: Progress["failures"][number]): Ending => {
+/** All attempts were made. What can be looked up is looked up before a person is asked. */
+const usedUp = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  last: Progress["failures"][number]
+): Effect.fn.Return<Ending> {
   const { path } = job.intent
-  if (progress.pending.length > 0) desk.pen.write(withPending(progress), "soon")
+  if (progress.doubtful && job.manner.doubt._tag === "lookup") {
+    const settled = yield* settle(desk, job, progress)
+    if (settled._tag === "ending") return settled.ending
+    progress.pending.push(settled.entry)
+    if (desk.haste(path) === "giveUp") return givenUp(desk, job, progress, [])
+    if (last.text !== undefined && !isCompensation(job.intent)) {
+      const stamp = desk.stamp()
+      const failed: Entry.Failed = { _tag: "failed", path, class: last.class, value: last.text, stamp }
+      desk.pen.write(withPending(progress, failed), "soon")
+      return { _tag: "failed", failure: progress.previousFailure, stamp }
+    }
+  }
+  flushPending(desk, progress)
   if (progress.doubtful) {
     return stuck("in_doubt", path, "Nobody knows whether it happened, and all attempts to find out are used up.")
   }
@@ -235,7 +251,7 @@ const usedUp = (desk: Desk, job: Job, progress: Progress, last: Progress["failur
     return stuck("compensation_failed", path, `It could not be taken back; the last failure was ${last.class}.`)
   }
   return stuck("blocked", path, `All attempts failed; the last failure was ${last.class} and none that is declared.`)
-}
+})
 
 type Settled =
   | { readonly _tag: "entry"; readonly entry: Entry.Entry }
@@ -327,6 +343,9 @@ type Attempted =
       readonly why?: string
     }
 
+/** The attempt was not made any more. */
+class LeaseOver extends Data.TaggedError("LeaseOver") {}
+
 const seedOf = (desk: Desk, path: string): string => `${desk.runId}/${path}`
 
 const callOf = (desk: Desk, { intent }: Job, progress: Progress): Tool.Call => ({
@@ -346,7 +365,8 @@ const attemptOnce = Effect.fnUntraced(function* (
   const side = isCompensation(intent) ? "compensation" : "call"
   const act = Effect.suspend(() => {
     Landmark.reached(`${side}.before-act`, desk.runId)
-    return job.attempt(callOf(desk, job, progress))
+    // The last thing before the act: the process may have stood still anywhere above.
+    return desk.lease.isOver() ? Effect.fail(new LeaseOver()) : job.attempt(callOf(desk, job, progress))
   }).pipe(
     Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))),
     Effect.timeoutOption(job.manner.timeout)
@@ -364,6 +384,7 @@ const attemptOnce = Effect.fnUntraced(function* (
   }
   const failed = exit.cause.reasons.find(Cause.isFailReason)
   if (failed !== undefined) {
+    if (failed.error instanceof LeaseOver) return { _tag: "ended", ending: left }
     return failed.error instanceof Transaction.NotCommitted
       ? { _tag: "failed", failure: Option.none(), class: Failure.transient, why: failed.error.message }
       : {
@@ -459,7 +480,7 @@ const afterFailure = Effect.fnUntraced(function* (
     flushPending(desk, progress)
     return stuck("blocked", path, why ?? "Its target refused, and only a person can change that.")
   }
-  return usedUp(desk, job, progress, failure)
+  return yield* usedUp(desk, job, progress, failure)
 })
 
 /** When the next attempt is due after the failures of this class, if there is to be one. */
