@@ -153,6 +153,14 @@ export const make = (
     if (!isDown) stuck({ reason: "defect", path: undefined, why: `The engine failed: ${Cause.pretty(cause)}` })
   }
 
+  /**
+   * A call was not made since the lease was over. The lease may have been prolonged since then, so that nobody else puts
+   * the run down: without this it would be held for ever and not go on.
+   */
+  const leftUndone = () => {
+    if (!isLeaving) putDown()
+  }
+
   /** Starts nothing more; `then` is called when nothing is in flight any more. */
   const leave = (then: () => void) => {
     stage.close()
@@ -211,7 +219,7 @@ export const make = (
         case "stuck":
           return stuck(ending.verdict)
         case "left":
-          return undefined
+          return leftUndone()
       }
     })
   }
@@ -295,7 +303,7 @@ export const make = (
       if (Exit.isFailure(exit)) return broken(exit.cause)
       const ending = exit.value
       if (isLeaving && ending._tag !== "ended") return quiet()
-      if (ending._tag === "left") return undefined
+      if (ending._tag === "left") return leftUndone()
       if (ending._tag === "stuck") return stuck(ending.verdict)
       const result = state.rollback?.value
       const entry: Entry.Ended = {
