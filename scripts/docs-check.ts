@@ -97,7 +97,7 @@ interface Ended {
 
 const start = (command: string, args: ReadonlyArray<string>, cwd: string): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: 50_000 })
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], timeout: 100_000 })
     let printed = ""
     let all = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

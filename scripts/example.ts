@@ -42,7 +42,7 @@ export const run = (
 ): Promise<{ readonly code: number | null; readonly printed: string; readonly errors: string }> =>
   new Promise((resolve, reject) => {
     const args = ["--conditions=makegood-source", join(folder, `${name}.ts`)]
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], timeout: 50_000 })
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], timeout: 100_000 })
     let printed = ""
     let errors = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

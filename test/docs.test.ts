@@ -12,7 +12,11 @@ describe("the documentation", () => {
     for (const path of ["README.md", "src/README.md", "src/tool/Tool.ts"]) assert.include(paths, path)
   })
 
-  it("compiles, runs, and prints what it says", async () => assert.deepStrictEqual(await check(documents()), []))
+  it(
+    "compiles, runs, and prints what it says",
+    async () => assert.deepStrictEqual(await check(documents()), []),
+    240_000
+  )
 })
 
 describe("a program in the documentation", () => {
