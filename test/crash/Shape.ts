@@ -55,8 +55,8 @@ export const all: ReadonlyArray<Shape> = [
   }
 ]
 
-/** How often a plain run of this shape reaches each landmark, in order of appearance. */
-export const landmarks = (shape: Shape) =>
+/** The landmarks that a plain run of this shape reaches, in that order. */
+export const reached = (shape: Shape) =>
   Effect.scoped(
     Effect.gen(function* () {
       const stage = yield* Stage.Stage
@@ -65,13 +65,7 @@ export const landmarks = (shape: Shape) =>
       const suffixes = [`-${shape.name}-plain`]
       const worker = yield* stage.worker({ name: "plain", suffixes, start: { saga: shape.saga, run }, report: true })
       yield* worker.says("ended").pipe(Effect.timeout("30 seconds"))
-      const counts = new Map<string, number>()
-      for (const line of worker.said) {
-        if (!line.startsWith("landmark ")) continue
-        const landmark = line.slice("landmark ".length)
-        counts.set(landmark, (counts.get(landmark) ?? 0) + 1)
-      }
-      return counts
+      return worker.said.flatMap((line) => (line.startsWith("landmark ") ? [line.slice("landmark ".length)] : []))
     })
   )
 
@@ -82,8 +76,11 @@ export interface Case {
 }
 
 /** Each landmark the first and the last time that it is reached, or every time. */
-export const cases = (counts: ReadonlyMap<string, number>, everyTime: boolean): ReadonlyArray<Case> =>
-  Array.from(counts).flatMap(([landmark, count]) => {
+export const cases = (landmarks: ReadonlyArray<string>, everyTime: boolean): ReadonlyArray<Case> => {
+  const counts = new Map<string, number>()
+  for (const landmark of landmarks) counts.set(landmark, (counts.get(landmark) ?? 0) + 1)
+  return Array.from(counts).flatMap(([landmark, count]) => {
     const times = everyTime ? Array.from({ length: count }, (_, index) => index + 1) : count === 1 ? [1] : [1, count]
     return times.map((nth) => ({ landmark, nth }))
   })
+}

@@ -25,6 +25,7 @@ export interface Process {
   readonly says: (line: string) => Effect.Effect<void>
   /** Waits for its end. */
   readonly exited: Effect.Effect<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
+  readonly isGone: () => boolean
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** Waits until the operating system has stopped it. */
   readonly stopped: Effect.Effect<void>
@@ -70,7 +71,8 @@ const startProcess = (
         Effect.callback<void>((resume) => {
           const look = () => {
             if (said.includes(line)) resume(Effect.void)
-            else if (child.exitCode !== null) resume(Effect.die(new Error(`${program} ended before it said ${line}`)))
+            else if (child.exitCode !== null || child.signalCode !== null)
+              resume(Effect.die(new Error(`${program} ended before it said ${line}`)))
           }
           listeners.add(look)
           look()
@@ -80,6 +82,7 @@ const startProcess = (
         const [code, signal] = await exited
         return { code, signal }
       }),
+      isGone: () => child.exitCode !== null || child.signalCode !== null,
       signal: (signal) => Effect.sync(() => void child.kill(signal)),
       stopped: until(Effect.promise(() => isStopped(child.pid!)))
     }))

@@ -47,7 +47,7 @@ layer(Stage.layer, { excludeTestServices: true, timeout: 60_000 })("A worker kil
       () =>
         Effect.gen(function* () {
           const stage = yield* Stage.Stage
-          const cases = Shape.cases(yield* Shape.landmarks(shape), everyTime)
+          const cases = Shape.cases(yield* Shape.reached(shape), everyTime)
           assert.isAbove(cases.length, 15)
           const suffixes = cases.map((_, index) => `-${shape.name}-${index}`)
           const standby = yield* stage.worker({ name: "standby", suffixes })

@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Database from "../Database.ts"
+import * as Stage from "./Stage.ts"
+
+const names = Array.from({ length: 50 }, (_, index) => `run-${index}`)
+
+/** Starts fifty runs, ten of which will go back, with acts that take long enough for something to happen meanwhile. */
+const startAll = Effect.gen(function* () {
+  const stage = yield* Stage.Stage
+  yield* Effect.forEach(
+    names,
+    (run, index) =>
+      Effect.gen(function* () {
+        yield* stage.order([
+          { run, kind: "act", delayMillis: 400 },
+          ...(index % 5 === 0 ? [{ run, kind: "act", step: 4, refuse: true } as const] : [])
+        ])
+        yield* Stage.start(index % 2 === 0 ? "Linear" : "Mixed", run)
+      }),
+    { concurrency: 10, discard: true }
+  )
+})
+
+const twoWorkers = Effect.gen(function* () {
+  const stage = yield* Stage.Stage
+  const workers = yield* Effect.forEach(["first", "second"], (name) => stage.worker({ name }))
+  for (const worker of workers) yield* worker.says("ready")
+  return workers
+})
+
+const judgeAll = Effect.gen(function* () {
+  const found = yield* Effect.forEach(names, Stage.judge, { concurrency: 4 })
+  assert.deepStrictEqual(
+    found.flatMap(({ wrong }, index) => wrong.map((violation) => `${names[index]}: ${violation}`)),
+    []
+  )
+  assert.deepStrictEqual(
+    found.map(({ state }) => state),
+    names.map((_, index) => (index % 5 === 0 ? "rolled_back" : "completed"))
+  )
+})
+
+describe("A Postgres that breaks off in the middle of fifty runs", () => {
+  it.live(
+    "and is back at once, five times, leaves a record that agrees with the world (G1 G2 G5 L2)",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* Database.server({ settings: { max_connections: "100" } })
+        yield* Effect.gen(function* () {
+          const stage = yield* Stage.Stage
+          yield* startAll
+          yield* twoWorkers
+          yield* Stage.until(Effect.map(stage.book(names[49]!), (book) => book.length > 0))
+          for (let restart = 0; restart < 5; restart++) {
+            yield* server.restart("immediate")
+            yield* Effect.sleep("500 millis")
+          }
+          yield* judgeAll
+        }).pipe(Effect.provide(Stage.layerOn(server.url)))
+      }).pipe(Effect.scoped),
+    { timeout: 120_000 }
+  )
+
+  it.live(
+    "and is away for longer than the lease, is waited for: work goes on without anybody's doing (L2)",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* Database.server({ settings: { max_connections: "100" } })
+        yield* Effect.gen(function* () {
+          const stage = yield* Stage.Stage
+          yield* startAll
+          const workers = yield* twoWorkers
+          yield* Stage.until(Effect.map(stage.book(names[49]!), (book) => book.length > 0))
+          yield* server.stop("immediate")
+          yield* Effect.sleep("4 seconds")
+          const acts = (yield* Effect.forEach(names, stage.book)).flat().length
+          yield* Effect.sleep("1 second")
+          assert.strictEqual((yield* Effect.forEach(names, stage.book)).flat().length, acts, "no record, no act")
+          yield* server.start
+          yield* judgeAll
+          for (const worker of workers) assert.isFalse(worker.isGone(), worker.said.slice(-5).join("\n"))
+        }).pipe(Effect.provide(Stage.layerOn(server.url)))
+      }).pipe(Effect.scoped),
+    { timeout: 120_000 }
+  )
+})
