@@ -53,6 +53,13 @@ const temporary = (keep: boolean) =>
     (directory) => (keep ? Effect.void : Effect.promise(() => rm(directory, { recursive: true, force: true })))
   )
 
+/** The machine is very busy, or something waits that should not. */
+class TooSlow extends Schema.TaggedError<TooSlow>()("TooSlow", {}) {
+  override get message() {
+    return "The demo was not over after 90 seconds, and was given up. Run it again; if it stays so, please report it."
+  }
+}
+
 /** No database could be made for the demo on the Postgres it was given. */
 class DatabaseRefused extends Schema.TaggedError<DatabaseRefused>()("DatabaseRefused", { why: Schema.String }) {
   override get message() {
@@ -143,7 +150,7 @@ const demo = Effect.fnUntraced(function* (keep: boolean) {
   })
   yield* play.pipe(
     Effect.provide(context),
-    Effect.timeout("90 seconds"),
+    Effect.timeoutOrElse({ duration: "90 seconds", orElse: () => Effect.fail(new TooSlow()) }),
     Effect.tapCause(() => timeline.flush)
   )
   if (!keep) return undefined

@@ -4,9 +4,12 @@
  * It knows nothing of makegood. It is asked over HTTP, honours `Idempotency-Key` (the same key gives the same answer and
  * no second act; the same key with another request is refused with 422), and keeps a ledger on disk of all it did.
  *
- * `LEDGER_FILE` is that ledger; what is in it when the provider starts is remembered. `HOLD_REPLY_MILLIS` is how long it
- * keeps back the reply to a charge it has made, so that there is time to kill who waits for it. Its standard output
- * is a line with its port, and then each line of the ledger as it is written.
+ * - `LEDGER_FILE` is that ledger; what is in it when the provider starts is remembered.
+ * - `HOLD_REPLY_MILLIS` is how long it keeps back the reply to the first charge it makes, so that there is time to kill who
+ *   waits for it.
+ * - `FORGET_KEYS=1` makes it a bad provider, which acts again on a key it knows: to see the demo fail.
+ *
+ * Its standard output is a line with its port, and then each line of the ledger as it is written.
  */
 import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSync } from "node:fs"
 import { createServer, type IncomingMessage } from "node:http"
@@ -33,7 +36,8 @@ interface Asked {
 }
 
 const file = process.env["LEDGER_FILE"] ?? "ledger.jsonl"
-const holdReplyMillis = Number(process.env["HOLD_REPLY_MILLIS"] ?? "0")
+const forgetful = process.env["FORGET_KEYS"] === "1"
+let holdReplyMillis = Number(process.env["HOLD_REPLY_MILLIS"] ?? "0")
 
 const ledger: Array<Line> = []
 const answers = new Map<string, Kept>()
@@ -121,7 +125,7 @@ const answer = async (request: IncomingMessage): Promise<Answer> => {
   if (typeof key !== "string") return { status: 400, body: { error: "the header Idempotency-Key is missing" } }
 
   const asked = `${method} ${path} ${text}`
-  const known = answers.get(key)
+  const known = forgetful ? undefined : answers.get(key)
   if (known !== undefined) {
     if (known.asked !== asked) return { status: 422, body: { error: "this key was used for another request" } }
     return write({ ...known.line, at: Date.now(), kind: "repeat" }, asked, known.answer)
@@ -129,7 +133,11 @@ const answer = async (request: IncomingMessage): Promise<Answer> => {
   const id = decodeURIComponent(found[1].exec(path)?.[1] ?? "")
   const outcome = found[2]({ key, id, body: text === "" ? {} : (JSON.parse(text) as Asked["body"]) })
   const given = write({ ...outcome.line, at: Date.now(), key }, asked, outcome.answer)
-  if (path === "/charges" && outcome.line.kind === "act") await sleep(holdReplyMillis)
+  if (path === "/charges" && outcome.line.kind === "act") {
+    const held = holdReplyMillis
+    holdReplyMillis = 0
+    await sleep(held)
+  }
   return given
 }
 

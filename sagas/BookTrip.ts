@@ -4,7 +4,10 @@
  * No seat, no room or no money, and what was done of the rest is taken back.
  */
 import { Effect, Schema } from "effect"
+import type { Layer } from "effect"
+import type { HttpClient } from "effect/http"
 import { Saga } from "makegood"
+import type { Worker } from "makegood"
 import { HttpError } from "makegood/tools/HttpError"
 import * as TravelDesk from "makegood/tools/TravelDesk"
 
@@ -19,7 +22,7 @@ export const BookTrip = Saga.make("BookTrip", {
 })
 
 /** Its body; needs a worker, and the `HttpClient` that reaches the travel desk. */
-export const layer = BookTrip.toLayer(
+export const layer: Layer.Layer<never, never, HttpClient.HttpClient | Worker.Worker> = BookTrip.toLayer(
   Effect.fnUntraced(function* ({ card, flight, hotel, tripId }) {
     const { room, seat } = yield* Saga.all({
       seat: TravelDesk.HoldSeat({ tripId, flight }),

@@ -17,14 +17,16 @@
  * | a status in `statuses` | the class that is given there | as that class |
  * | 429, 529; 403, 408, 503 with `Retry-After` | refused for now | sent again when the target asked for |
  * | 421, 423, 425, 503, 521, 523, 525 | certainly not done | sent again after a pause |
- * | not connected, name not found, TLS not agreed | certainly not done | sent again after a pause |
- * | 401, 402, 403, 407, 451, 507, 511, 526 | needs a person | the run is `stuck: blocked` |
+ * | not connected, name not found | certainly not done | sent again after a pause |
+ * | 401, 402, 403, 407, 451, 507, 511, 526, a certificate that is not valid | needs a person | the run is `stuck: blocked` |
  * | 408, 409, 424, 444, 499, 500, 502, 504, other 5xx | in doubt | settled as `inDoubt` says |
- * | reset after sending, time-out, 2xx that cannot be read, 1xx and 3xx | in doubt | settled as `inDoubt` says |
+ * | reset after sending, time-out, 2xx that cannot be read, 3xx | in doubt | settled as `inDoubt` says |
  * | 501, 505, all other 4xx | will never work | `HttpError`, the saga's to handle |
  *
  * A target that says 500 or 409 and means "certainly not done" is told so in `statuses` or `failures`; that is the word
  * of whoever knows the target, and it makes the difference between a retry and a doubt.
+ *
+ * Clients differ: `FetchHttpClient` follows redirects, and shows a 407 as no answer at all, which is a doubt.
  */
 import { Effect, Schema } from "effect"
 import type { Duration, Option } from "effect"

@@ -8,7 +8,9 @@ export const usage = `npm run demo [-- --keep]
   --help   this text
 
 DATABASE_URL: a Postgres, 14 or later, in which to make a database for the demo,
-instead of starting a Postgres. It is dropped at the end.`
+instead of starting a Postgres. It is dropped at the end.
+FORGET_KEYS=1: a provider that breaks its word about idempotency keys, to see
+the demo fail.`
 
 export type Arguments =
   | { readonly _tag: "run"; readonly keep: boolean }

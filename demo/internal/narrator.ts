@@ -13,6 +13,7 @@ type Said = Pick<Event, "text" | "format">
 export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
   const workers: Array<string> = []
   const done: Array<string> = []
+  let holder = 0
   const numberOf = (worker: string): number => {
     if (!workers.includes(worker)) workers.push(worker)
     return workers.indexOf(worker) + 1
@@ -20,10 +21,11 @@ export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
   const tell = ({ entry }: Stored): ReadonlyArray<Said> => {
     switch (entry._tag) {
       case "claimed": {
-        const number = numberOf(entry.worker)
+        const before = holder
+        const number = (holder = numberOf(entry.worker))
         if (entry.from !== "dead") return [{ text: `worker ${number} takes the run` }]
         return [
-          { text: `the lease of worker ${number - 1} is over: worker ${number} takes the run`, format: "bold" },
+          { text: `the lease of worker ${before} is over: worker ${number} takes the run`, format: "bold" },
           ...done.map((tool): Said => ({ text: call(tool, "skipped: done, its result is read"), format: "green" }))
         ]
       }

@@ -20,7 +20,7 @@ export const report = (verdict: Verdict, names: ReadonlyArray<string>, ledger: R
   })
   print()
   if (verdict.disagreements.length > 0) {
-    print(paint("red", "They DISAGREE, which they never should: please report it."))
+    print(paint("red", "They DISAGREE. Either the provider broke its word or makegood did:"))
     for (const disagreement of verdict.disagreements) print(`  ${disagreement}`)
     return
   }

@@ -20,7 +20,7 @@ interface Ended {
 const demo = (
   args: ReadonlyArray<string>,
   heard: (output: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
-  databaseUrl?: string
+  given: Readonly<Record<string, string>> = {}
 ) =>
   Effect.flatMap(Database.temporaryDirectory, (directory) =>
     Effect.callback<Ended>((resume) => {
@@ -28,12 +28,7 @@ const demo = (
       chmodSync(directory, 0o755)
       const { DATABASE_URL: _, FORCE_COLOR: __, ...env } = process.env
       const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
-        env: {
-          ...env,
-          TMPDIR: directory,
-          TEMP: directory,
-          ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl })
-        },
+        env: { ...env, TMPDIR: directory, TEMP: directory, ...given },
         stdio: ["ignore", "pipe", "pipe"]
       })
       let output = ""
@@ -114,6 +109,16 @@ describe("npm run demo", () => {
     })
   )
 
+  it.live("fails when the books do not agree: a provider that ignores keys charges twice", () =>
+    Effect.gen(function* () {
+      const { code, output } = yield* demo([], () => {}, { FORGET_KEYS: "1" })
+      assert.include(output, "card charged EUR 412.00 (charge-2)")
+      assert.include(output, "They DISAGREE.")
+      assert.notInclude(output, "They agree.")
+      assert.strictEqual(code, 1)
+    })
+  )
+
   it.live("cleans up after Ctrl-C in the middle", () =>
     Effect.gen(function* () {
       const { code, left, output } = yield* demo([], (heard, kill) => {
@@ -159,7 +164,7 @@ describe("npm run demo", () => {
   it.live("uses a database of its own on the Postgres of DATABASE_URL, and drops it", () =>
     Effect.gen(function* () {
       const given = process.env[Database.variable]!
-      const { code, errors, output } = yield* demo([], () => {}, given)
+      const { code, errors, output } = yield* demo([], () => {}, { DATABASE_URL: given })
       assert.deepStrictEqual([code, errors], [0, ""])
       const name = /makegood_demo_\w+/.exec(output)?.[0]
       assert.isDefined(name)
@@ -177,7 +182,7 @@ describe("npm run demo", () => {
         ["postgres://nobody@127.0.0.1:1/none", "ECONNREFUSED"],
         ["somewhere", "it is no URL"]
       ] as const) {
-        const { code, errors, left } = yield* demo([], () => {}, url)
+        const { code, errors, left } = yield* demo([], () => {}, { DATABASE_URL: url })
         assert.strictEqual(code, 1)
         assert.match(errors, new RegExp(`DATABASE_URL cannot be used: .*${why}.*Nothing was started`))
         assert.deepStrictEqual(left, [])

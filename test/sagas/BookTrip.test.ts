@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import type { HttpClient } from "effect/http"
 import { Outbox, Runs, Worker } from "makegood"
 import * as BookTrip from "makegood/sagas/BookTrip"
-import { type Behaviour, clientOn, type Got, target } from "../tools/target.ts"
+import { type Behaviour, clientOn, type Got, reset, target } from "../tools/target.ts"
 
 const trip = { tripId: "t1", flight: "MG104", hotel: "Grand Outbox", card: "tok_4242" }
 
@@ -15,9 +15,9 @@ const desk = (refuse: Readonly<Record<string, Behaviour>> = {}) =>
     return { status: 200, body: { id: url.slice(1), cents: url === "/seats" ? 249_00 : 163_00 } }
   })
 
-const book = (client: Layer.Layer<HttpClient.HttpClient>) =>
+const book = (client: Layer.Layer<HttpClient.HttpClient>, payload = trip) =>
   Effect.gen(function* () {
-    const { runId } = yield* BookTrip.BookTrip.start(trip)
+    const { runId } = yield* BookTrip.BookTrip.start(payload)
     yield* Runs.await(runId)
     return yield* Runs.get(runId)
   }).pipe(
@@ -88,4 +88,38 @@ describe("BookTrip", () => {
       assert.deepStrictEqual(run.standing, [])
     })
   )
+
+  // Four calls when all goes well; three calls and two compensations when the card is declined.
+  for (const [card, count] of [
+    ["tok_4242", 4],
+    ["tok_0002", 5]
+  ] as const) {
+    for (let lost = 1; lost <= count; lost++) {
+      it.live(`acts once though the reply to act ${lost} of a trip with ${card} is lost`, () =>
+        Effect.gen(function* () {
+          const acts = new Map<string, Behaviour>()
+          const there = yield* target(({ key, method, url }) => {
+            const known = acts.get(key!)
+            if (known !== undefined) return known
+            const declined = url === "/charges" && card === "tok_0002"
+            acts.set(
+              key!,
+              declined
+                ? { status: 402, body: { reason: "insufficient funds" } }
+                : { status: 200, body: { id: `${method}${acts.size}`, cents: 100 } }
+            )
+            return acts.size === lost ? reset : acts.get(key!)!
+          })
+          const run = yield* book(clientOn(there.url), { ...trip, card })
+          assert.strictEqual(run.state, card === "tok_4242" ? "completed" : "rolled_back")
+          assert.strictEqual(acts.size, count)
+          assert.strictEqual(there.got.length, count + 1)
+          assert.sameMembers(
+            run.calls.map((call) => call.key),
+            [...acts.keys()]
+          )
+        })
+      )
+    }
+  }
 })
