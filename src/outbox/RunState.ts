@@ -261,13 +261,18 @@ export const isInDoubt = (call: Call): boolean => call.outcome === undefined && 
 export const callState = (call: Call): CallState => {
   const { compensation, outcome } = call
   if (compensation !== undefined) {
-    if (compensation.outcome !== undefined) {
-      return compensation.outcome._tag === "succeeded" ? "compensated" : "compensation_failed"
-    }
-    const last = compensation.attempts.at(-1)
-    const givenUp = last !== undefined && last.retryAt === undefined && !compensation.inCourse
-    return givenUp && compensation.fresh < compensation.attempts.length ? "compensation_failed" : "compensating"
+    const state = callState(compensation)
+    return state === "compensation_failed" ? state : state === "succeeded" ? "compensated" : "compensating"
   }
+  if (call.intent.act === "compensation" && (outcome?._tag === "failed" || isGivenUp(call)))
+    return "compensation_failed"
   if (outcome !== undefined) return outcome._tag
   return call.doubtful && !call.inCourse ? "in_doubt" : "intended"
+}
+
+/** Whether no further attempt is made until a person says more. */
+const isGivenUp = (call: Call): boolean => {
+  const last = call.attempts.at(-1)
+  const isLastWord = call.fresh < call.attempts.length && !call.inCourse && !call.doubtful
+  return call.outcome === undefined && isLastWord && last?.retryAt === undefined
 }

@@ -85,12 +85,18 @@ interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
   readonly success?: S
   /** The failures the saga may see. Default: `Schema.Never`. */
   readonly failure?: F
-  /** Does it. Runs under the real clock, in the context its saga's layer was built with; at least once per call. */
+  /**
+   * Does it: one attempt. Runs under the real clock, in the context its saga's layer was built with. A changing tool's
+   * attempt is in the outbox before it is made; a further one is only made where `classify`, `inDoubt` and `retry` say so.
+   */
   readonly execute: (
     parameters: Schema.Struct.Type<P>,
     call: Call<NoInfer<F["Type"]>>
   ) => Effect.Effect<NoInfer<S["Type"]>, NoInfer<F["Type"]>, RE>
-  /** The class of each failure: a record by tag, or a function. Default: `Failure.classifyDefault`. */
+  /**
+   * The class of each failure: a record by tag, or a function. Default: `Failure.classifyDefault`, which knows the errors
+   * of Effect's modules and of the platform; a failure of your own that is not classed is in doubt, and settled as such.
+   */
   readonly classify?: ((failure: NoInfer<F["Type"]>) => FailureClass) | ByTag<F["Type"]>
   /** The schedule per class of failure. Default: `Retry.defaults`. */
   readonly retry?: Retry<NoInfer<F["Type"]>>

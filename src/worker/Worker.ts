@@ -1,5 +1,5 @@
 /**
- * The worker: takes runs from the outbox and brings them to their ends (G4, G12, G16, L1, L2).
+ * The worker: takes runs from the outbox and brings them to their ends (G4, G12, G16, L1, L2, L3).
  *
  * It holds a lease by which it acts, claims runs of the sagas registered with it, and gives each an incarnation. What
  * goes wrong in one run stops no other. When its lease is over, or the database says that it is dead, it forgets all
