@@ -74,7 +74,10 @@ describe("Rule 3: appends", () => {
         assert.isFalse(deadlock)
         yield* successor.commit
         const answers = yield* Fiber.join(appends)
-        assert.deepStrictEqual(answers.map(({ _tag }) => _tag), ["fenced", "fenced"])
+        assert.deepStrictEqual(
+          answers.map(({ _tag }) => _tag),
+          ["fenced", "fenced"]
+        )
       }).pipe(Effect.scoped, Effect.provide(Stage.postgres(engine))),
     without(
       "inserts in the order of asking",
@@ -152,7 +155,12 @@ describe("Rule 3: appends", () => {
         )
         assert.strictEqual(most, 1)
       }),
-    without("sends while it still waits", "worker/internal/pen.ts", "if (inFlight || dropped) return", "if (dropped) return")
+    without(
+      "sends while it still waits",
+      "worker/internal/pen.ts",
+      "if (inFlight || dropped) return",
+      "if (dropped) return"
+    )
   )
 
   claim(

@@ -110,7 +110,12 @@ describe("Rule 5: expiry", () => {
           assert.deepStrictEqual(interrupted, [1])
           assert.notStrictEqual(yield* worker.id, before)
         }).pipe(
-          Effect.provide(Stage.working(engine, Rule.toLayer(() => A({})))),
+          Effect.provide(
+            Stage.working(
+              engine,
+              Rule.toLayer(() => A({}))
+            )
+          ),
           Effect.provide(engine.outbox.layerMemory)
         )
       }),
@@ -128,15 +133,13 @@ describe("Rule 5: expiry", () => {
     )
   )
 
-  claim(
-    "Rule 5: a worker's id is fresh at every start",
-    (engine) =>
-      Effect.gen(function* () {
-        const id = Effect.flatMap(Worker, (worker) => worker.id).pipe(
-          Effect.provide(Layer.fresh(Stage.working(engine, Layer.empty)))
-        )
-        const ids = yield* Effect.all([id, id]).pipe(Effect.provide(engine.outbox.layerMemory))
-        assert.notStrictEqual(ids[0], ids[1])
-      })
+  claim("Rule 5: a worker's id is fresh at every start", (engine) =>
+    Effect.gen(function* () {
+      const id = Effect.flatMap(Worker, (worker) => worker.id).pipe(
+        Effect.provide(Layer.fresh(Stage.working(engine, Layer.empty)))
+      )
+      const ids = yield* Effect.all([id, id]).pipe(Effect.provide(engine.outbox.layerMemory))
+      assert.notStrictEqual(ids[0], ids[1])
+    })
   )
 })

@@ -51,7 +51,10 @@ export const mutant = async (changes: ReadonlyArray<Change>): Promise<Engine> =>
       const path = join(folder, "src", file)
       const text = readFileSync(path, "utf8")
       if (text.split(from).length - 1 !== times) throw new Error(`src/${file} no longer has ${times} times: ${from}`)
-      writeFileSync(path, text.replaceAll(from, () => to))
+      writeFileSync(
+        path,
+        text.replaceAll(from, () => to)
+      )
     }
     return await load(folder)
   } finally {

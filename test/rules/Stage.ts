@@ -140,10 +140,7 @@ export const pending = ({ index }: Engine, saga: Startable) =>
   Effect.map(saga.start({ id: "a" }).pipe(Effect.provide(index.Runs.layer)), ({ runId }) => runId)
 
 /** Waits until the run has ended or is stuck. */
-export const atRest = (
-  { index }: Engine,
-  runId: string
-): Effect.Effect<Runs.Details, Runs.RunsError, Runs.Runs> =>
+export const atRest = ({ index }: Engine, runId: string): Effect.Effect<Runs.Details, Runs.RunsError, Runs.Runs> =>
   Effect.gen(function* () {
     while (true) {
       const run = yield* index.Runs.get(runId)
