@@ -47,6 +47,7 @@ export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.R
     if (item._tag === "standing") stands = true
     if (item._tag !== "compensate" && item._tag !== "settle") continue
     const { call } = item
+    if (driving.desk.haste(call.path) === "leave") return { _tag: "left" }
     const tool = tools.get(call.intent.tool)
     if (tool === undefined || tool.version !== call.intent.toolVersion) {
       return stuck("no_handler", call.path, noHandler(call, tool))
