@@ -43,7 +43,7 @@ const startProcess = (
     Effect.sync(() => {
       const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, program), ...args], {
         env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
-        stdio: ["ignore", "pipe", process.env["MAKEGOOD_TEST_VERBOSE"] === undefined ? "ignore" : "inherit"]
+        stdio: ["ignore", "pipe", "pipe"]
       })
       const said: Array<string> = []
       const listeners = new Set<() => void>()
@@ -54,9 +54,12 @@ const startProcess = (
         said.push(line)
         told()
       })
-      const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>
+      const complaints: Array<string> = []
+      createInterface(child.stderr).on("line", (line) => complaints.push(line))
+      // All it said has been read by then.
+      const exited = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>
       void exited.then(told)
-      return { child, said, listeners, exited }
+      return { child, said, complaints, listeners, exited }
     }),
     ({ child, exited }) =>
       Effect.promise(async () => {
@@ -64,15 +67,17 @@ const startProcess = (
         await exited
       })
   ).pipe(
-    Effect.map(({ child, exited, listeners, said }) => ({
+    Effect.map(({ child, complaints, exited, listeners, said }) => ({
       pid: child.pid!,
       said,
       says: (line) =>
         Effect.callback<void>((resume) => {
           const look = () => {
             if (said.includes(line)) resume(Effect.void)
-            else if (child.exitCode !== null || child.signalCode !== null)
-              resume(Effect.die(new Error(`${program} ended before it said ${line}`)))
+            else if (child.stdout.closed) {
+              resume(Effect.die(new Error([`${program} ended before it said ${line}`, ...complaints].join("
+"))))
+            }
           }
           listeners.add(look)
           look()

@@ -20,22 +20,12 @@ const kill = Effect.fnUntraced(function* (shape: Shape.Shape, at: Shape.Case, su
     })
     const signal = yield* Effect.raceFirst(
       Effect.map(victim.exited, (exit) => exit.signal),
-      Effect.as(victim.says("ended"), undefined)
-    ).pipe(
-      Effect.timeoutOrElse({
-        duration: "10 seconds",
-        orElse: () =>
-          Effect.andThen(
-            Effect.sync(() => console.log("HANG", run, victim.said)),
-            Stage.unended(run)
-          )
-      })
-    )
-    const { state, wrong, entries } = yield* Stage.judge(run)
+      Effect.as(Stage.until(Effect.sync(() => victim.said.includes("ended"))), undefined)
+    ).pipe(Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Stage.unended(run) }))
+    const { state, wrong } = yield* Stage.judge(run)
     if (wrong.length > 0) return wrong
     if (state !== shape.end) return [`it ended as ${state}`]
     if (signal === "SIGKILL") return []
-    console.log("MISSED", run, victim.said, entries.map((e) => `${e.epoch}:${e.kind}`).join(" "))
   }
   return ["no worker came as far as that"]
 }, Effect.scoped)

@@ -51,7 +51,7 @@ for (const [title, back] of [
       Effect.gen(function* () {
         yield* Wait({ takes: back ? 100 : 4_100 })
         yield* Wait({ takes: back ? 2_000 : 100 })
-        if (back) yield* Effect.fail("back")
+        if (back) return yield* Effect.fail("back")
       })
     )
     const app = body.pipe(

@@ -13,7 +13,7 @@ const startAll = Effect.gen(function* () {
     (run, index) =>
       Effect.gen(function* () {
         yield* stage.order([
-          { run, kind: "act", delayMillis: 400 },
+          { run, kind: "act", delayMillis: 700 },
           ...(index % 5 === 0 ? [{ run, kind: "act", step: 4, refuse: true } as const] : [])
         ])
         yield* Stage.start(index % 2 === 0 ? "Linear" : "Mixed", run)
@@ -53,6 +53,10 @@ describe("A Postgres that breaks off in the middle of fifty runs", () => {
           yield* twoWorkers
           yield* Stage.until(Effect.map(stage.book(names[49]!), (book) => book.length > 0))
           for (let restart = 0; restart < 5; restart++) {
+            const [row] = yield* stage.sql<{
+              n: number
+            }>`select count(*)::int as n from makegood.run where owner is not null`
+            assert.isAbove(row?.n ?? 0, 0, "all runs had ended before the restart")
             yield* server.restart("immediate")
             yield* Effect.sleep("500 millis")
           }

@@ -53,7 +53,6 @@ const begin = Effect.gen(function* () {
   yield* Runs.await(runId)
   // A landmark at the very end is reached just after the end can be seen.
   yield* Effect.sleep("50 millis")
-  console.log(`reached ${reached}`)
   console.log("ended")
   if (report !== true) return yield* Effect.never
 })
