@@ -14,6 +14,8 @@ import type { SagaDefinition } from "./internal/engine.ts"
 import { make } from "./internal/runs.ts"
 import type { RunCancelled, RunsError } from "./RunsError.ts"
 
+export type { Entry, Stored } from "../outbox/Entry.ts"
+export type { Run, State } from "../outbox/Outbox.ts"
 export * from "./RunsError.ts"
 
 /** How a run is started. */
@@ -47,6 +49,10 @@ export interface CallSummary {
   readonly key: string
   readonly state: CallState
   readonly attempts: number
+  /** How it is known that it happened: it was seen, looked up, or a person said so. */
+  readonly how: Entry.How | undefined
+  /** Of a compensation, the path of the call that it takes back. */
+  readonly compensates: string | undefined
 }
 
 /** A run with what is known of it. */
@@ -76,6 +82,7 @@ export class Runs extends Context.Service<
     readonly list: (filter: Filter) => Stream.Stream<Run, RunsError>
     readonly history: (runId: string) => Effect.Effect<ReadonlyArray<Entry.Stored>, RunsError>
     readonly await: (runId: string) => Effect.Effect<Run, RunsError>
+    readonly settled: (runId: string) => Effect.Effect<Run, RunsError>
     readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
     readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
@@ -112,6 +119,9 @@ export {
   /** Waits until a run has ended, and gives it. Goes on waiting while the run is stuck. */
   await_ as await
 }
+
+/** Waits until a run has ended or is stuck, and gives it: when there is nothing more to wait for without a person. */
+export const settled = (runId: string): Effect.Effect<Run, RunsError, Runs> => Runs.use((runs) => runs.settled(runId))
 
 /** The entries of a run, those there are and those to come, until its end. */
 export const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError, Runs> =>

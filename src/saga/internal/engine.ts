@@ -44,8 +44,8 @@ export interface Local {
   /** Whether the run is held here, so that its end will be told here, unless the lease is lost before. */
   readonly holds: (runId: string) => boolean
   /**
-   * Calls `listener` when a run ends, with the run as it is in the outbox where it ended here; gives the way to stop
-   * listening.
+   * Calls `listener` when a run ends or gets stuck, with the run as it is in the outbox where it did so here; gives the
+   * way to stop listening.
    */
-  readonly onEnd: (runId: string, listener: (run: Run | undefined) => void) => () => void
+  readonly onTurn: (runId: string, listener: (turned: Run | undefined) => void) => () => void
 }

@@ -5,7 +5,8 @@ import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
-import type { NewRun, Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
+import type { NewRun, Outbox, OutboxError, Run, State } from "../../outbox/Outbox.ts"
+import * as Path from "../../outbox/Path.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import * as Rollback from "../Rollback.ts"
 import type { CallSummary, Details, Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
@@ -75,31 +76,31 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     Effect.raceFirst(
       Effect.sleep(pollInterval),
       Effect.callback<void>((resume) => {
-        const stop = local?.onEnd(runId, () => resume(Effect.void))
+        const stop = local?.onTurn(runId, () => resume(Effect.void))
         return Effect.sync(() => stop?.())
       })
     )
 
-  /** Listens before it asks, and asks nothing about a run that ends here. */
-  const awaitEnd = (runId: string): Effect.Effect<Run, RunsError> =>
+  /** Waits for a run that is as wanted. Listens before it asks, and asks nothing about a run that turns so here. */
+  const awaitRun = (runId: string, isWanted: (state: State) => boolean): Effect.Effect<Run, RunsError> =>
     Effect.suspend(() => {
       const told = Latch.makeUnsafe()
-      let ended: Run | undefined
+      let found: Run | undefined
       const listen = () =>
-        local?.onEnd(runId, (run) => {
-          ended ??= run
+        local?.onTurn(runId, (run) => {
+          if (run !== undefined && isWanted(run.state)) found ??= run
           told.openUnsafe()
         })
       const tellOrPoll = Effect.raceFirst(told.await, Effect.sleep(pollInterval))
       const wait = Effect.gen(function* () {
         if (local?.holds(runId) === true) yield* tellOrPoll
-        while (ended === undefined) {
+        while (found === undefined) {
           told.closeUnsafe()
           const run = yield* find(runId)
-          if (isEnd(run.state)) return run
+          if (isWanted(run.state)) return run
           yield* tellOrPoll
         }
-        return ended
+        return found
       })
       return Effect.acquireUseRelease(
         Effect.sync(listen),
@@ -107,6 +108,8 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         (stop) => Effect.sync(() => stop?.())
       )
     })
+
+  const awaitEnd = (runId: string) => awaitRun(runId, isEnd)
 
   /** The first generation, or the latest where the first is there already; a further one where that is asked for. */
   const startLatest = Effect.fnUntraced(function* (
@@ -235,6 +238,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     list,
     history,
     await: awaitEnd,
+    settled: (runId) => awaitRun(runId, (state) => isEnd(state) || state === "stuck"),
     watch,
     cancel: (runId, who) => tell(runId, who, { message: "cancel" }),
     resume: (runId, who) => tell(runId, who, { message: "resume" }),
@@ -268,7 +272,9 @@ const summaryOf = (call: RunState.Call, state = RunState.callState(call)): CallS
   act: call.intent.act,
   key: call.intent.key,
   state,
-  attempts: call.attempt
+  attempts: call.attempt,
+  how: call.outcome?._tag === "succeeded" ? call.outcome.entry.how : undefined,
+  compensates: Path.compensatedBy(call.path)
 })
 
 const detailsOf = (run: Run, state: RunState.RunState): Details => {

@@ -13,11 +13,12 @@ import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
 import * as Landmark from "../Landmark.ts"
 import * as bodyContext from "./bodyContext.ts"
-import * as Call from "./call.ts"
+import { perform } from "./call.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
 import * as Pen from "./pen.ts"
+import type { Desk } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
 import * as Stage from "./stage.ts"
 
@@ -107,7 +108,7 @@ export const make = (
       })
   })
 
-  const desk: Call.Desk = {
+  const desk: Desk = {
     runId,
     pen,
     lease,
@@ -210,7 +211,7 @@ export const make = (
     if (asked.isGivenUp()) givenUp.add(path)
     const record = recorded?._tag === "call" ? recorded : undefined
     const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
-    track(path, Call.perform(desk, job), (ending) => {
+    track(path, perform(desk, job), (ending) => {
       switch (ending._tag) {
         case "succeeded":
           return stage.answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })

@@ -8,7 +8,7 @@ import type * as RunState from "../../outbox/RunState.ts"
 import * as Identity from "../../saga/internal/identity.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
-import type { Job } from "./call.ts"
+import type { Job } from "./progress.ts"
 import type { Answer, Asked, Verdict } from "./stage.ts"
 
 type AskedStep = Asked["step"]

@@ -9,7 +9,6 @@ import { Clock, Duration, Effect, Latch, Option } from "effect"
 import type { Scope } from "effect"
 import { UnreadableEntry } from "../../outbox/Entry.ts"
 import type { Claim, Message, NewRun, Outbox, Run, State, Transactions } from "../../outbox/Outbox.ts"
-import { isEnd } from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { Handler, Local, Worker } from "../../saga/internal/engine.ts"
@@ -57,7 +56,7 @@ export const make = Effect.fnUntraced(function* (
   const held = new Map<string, Held>()
   /** Runs that are being started or loaded here. */
   const arriving = new Set<string>()
-  const endListeners = new Map<string, Set<(ended: Run | undefined) => void>>()
+  const turnListeners = new Map<string, Set<(turned: Run | undefined) => void>>()
   const called = yield* Latch.make(false)
   let isStopping = false
   let serial = 0
@@ -148,7 +147,7 @@ export const make = Effect.fnUntraced(function* (
         unreadable,
         gone: (turned) => {
           held.delete(run.runId)
-          if (turned !== undefined && isEnd(turned.state)) announce(run.runId, turned)
+          if (turned !== undefined) announce(run.runId, turned)
           if (held.size + 1 >= settings.concurrency) callLookOut()
         }
       }
@@ -302,8 +301,8 @@ export const make = Effect.fnUntraced(function* (
 
   // ---- what sagas and runs see of it
 
-  const announce = (runId: string, ended: Run | undefined) => {
-    for (const listener of endListeners.get(runId) ?? []) listener(ended)
+  const announce = (runId: string, turned: Run | undefined) => {
+    for (const listener of turnListeners.get(runId) ?? []) listener(turned)
   }
 
   const local: Local = {
@@ -333,13 +332,13 @@ export const make = Effect.fnUntraced(function* (
       arriving.delete(runId)
     },
     holds: (runId) => held.has(runId),
-    onEnd: (runId, listener) => {
-      let listeners = endListeners.get(runId)
-      if (listeners === undefined) endListeners.set(runId, (listeners = new Set()))
+    onTurn: (runId, listener) => {
+      let listeners = turnListeners.get(runId)
+      if (listeners === undefined) turnListeners.set(runId, (listeners = new Set()))
       listeners.add(listener)
       return () => {
         listeners.delete(listener)
-        if (listeners.size === 0 && endListeners.get(runId) === listeners) endListeners.delete(runId)
+        if (listeners.size === 0 && turnListeners.get(runId) === listeners) turnListeners.delete(runId)
       }
     }
   }

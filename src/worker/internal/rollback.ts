@@ -11,8 +11,9 @@ import type { Call, RunState } from "../../outbox/RunState.ts"
 import { plan } from "../../saga/Rollback.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
-import * as Calls from "./call.ts"
+import { perform } from "./call.ts"
 import * as Jobs from "./jobs.ts"
+import type { Desk } from "./progress.ts"
 import type { Verdict } from "./stage.ts"
 
 /** How far it came. `left`: it goes on from the record. */
@@ -25,7 +26,7 @@ export type Ending =
 export const isForward = (path: string): boolean => Path.compensatedBy(path) === undefined
 
 interface Driving {
-  readonly desk: Calls.Desk
+  readonly desk: Desk
   readonly state: RunState
   readonly tools: ReadonlyMap<string, Definition>
 }
@@ -107,7 +108,7 @@ const settle = Effect.fnUntraced(function* (
       }
     }
   }
-  const ending = yield* Calls.perform(desk, Jobs.fromRecord(tool, call, parameters))
+  const ending = yield* perform(desk, Jobs.fromRecord(tool, call, parameters))
   switch (ending._tag) {
     case "succeeded":
       return { happened: true, success: Option.some(ending.value) }
@@ -134,7 +135,7 @@ const compensate = Effect.fnUntraced(function* (
       "It happened, its result could not be kept, and without it its tool cannot take it back."
     )
   }
-  const ending = yield* Calls.perform(desk, job)
+  const ending = yield* perform(desk, job)
   return ending._tag === "stuck" || ending._tag === "left" ? ending : undefined
 })
 

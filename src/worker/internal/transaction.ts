@@ -8,8 +8,8 @@ import { Cause, Data, Effect, Exit, Option, Result, Schema } from "effect"
 import type { Entry } from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { OutboxError } from "../../outbox/Outbox.ts"
-import type { Desk, Ending, Job } from "./call.ts"
 import type { Loan } from "./pen.ts"
+import type { Desk, Ending, Job } from "./progress.ts"
 
 /** The transaction certainly did not commit. */
 export class NotCommitted extends Data.TaggedError("NotCommitted")<{ readonly cause: OutboxError }> {

@@ -1,0 +1,76 @@
+/** One attempt of a call. */
+import { Cause, Data, Duration, Effect, Exit, Option } from "effect"
+import * as Failure from "../../tool/Failure.ts"
+import * as Landmark from "../Landmark.ts"
+import { succeeded } from "./outcome.ts"
+import {
+  callOf,
+  type Desk,
+  type Ending,
+  flushPending,
+  isCompensation,
+  type Job,
+  left,
+  needsIntent,
+  type Progress,
+  stuck
+} from "./progress.ts"
+import type { Setback } from "./setback.ts"
+import * as Transaction from "./transaction.ts"
+
+/** How it ended. */
+export type Attempted = { readonly _tag: "ended"; readonly ending: Ending } | Setback
+
+/** The attempt was not made any more. */
+class LeaseOver extends Data.TaggedError("LeaseOver") {}
+
+export const attemptOnce = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress
+): Effect.fn.Return<Attempted> {
+  const { intent } = job
+  const side = isCompensation(intent) ? "compensation" : "call"
+  const act = Effect.suspend(() => {
+    Landmark.reached(`${side}.before-act`, desk.runId)
+    // The last thing before the act: the process may have stood still anywhere above.
+    return desk.lease.isOver() ? Effect.fail(new LeaseOver()) : job.attempt(callOf(desk, job, progress))
+  }).pipe(
+    Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))),
+    Effect.timeoutOption(job.manner.timeout)
+  )
+  const exit = yield* Effect.exit(
+    job.tool.kind === "transaction"
+      ? Transaction.execute(desk, job, progress.pending, act)
+      : Effect.map(
+          act,
+          Option.map((result) => succeeded(desk, job, progress, result, "executed"))
+        )
+  )
+  if (Exit.isSuccess(exit)) {
+    return Option.isSome(exit.value) ? { _tag: "ended", ending: exit.value.value } : timedOut(job)
+  }
+  const failed = exit.cause.reasons.find(Cause.isFailReason)
+  if (failed !== undefined) {
+    if (failed.error instanceof LeaseOver) return { _tag: "ended", ending: left }
+    return failed.error instanceof Transaction.NotCommitted
+      ? { _tag: "setback", failure: Option.none(), class: Failure.transient, why: failed.error.message }
+      : {
+          _tag: "setback",
+          failure: Option.some(failed.error),
+          class: job.manner.classify(failed.error, desk.lease.now())
+        }
+  }
+  if (Cause.hasDies(exit.cause)) {
+    flushPending(desk, progress)
+    return { _tag: "ended", ending: stuck("defect", intent.path, `${job.tool.name} died: ${Cause.pretty(exit.cause)}`) }
+  }
+  return { _tag: "setback", failure: Option.none(), class: Failure.inDoubt, why: "It interrupted itself." }
+})
+
+const timedOut = (job: Job): Setback => ({
+  _tag: "setback",
+  failure: Option.none(),
+  class: needsIntent(job) ? Failure.inDoubt : Failure.transient,
+  why: `It took longer than ${Duration.format(job.manner.timeout)}.`
+})

@@ -1,0 +1,151 @@
+/** What a call is to the engine, how far it is, and the small moves that all stages of its life share. */
+import { Effect, Result } from "effect"
+import type { Duration, Option } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
+import type { Transactions } from "../../outbox/Outbox.ts"
+import type { Call } from "../../outbox/RunState.ts"
+import * as Value from "../../outbox/internal/value.ts"
+import type { Definition, Manner } from "../../tool/internal/definition.ts"
+import * as Retry from "../../tool/Retry.ts"
+import type * as Tool from "../../tool/Tool.ts"
+import type { Lease } from "./lease.ts"
+import type { Pen } from "./pen.ts"
+import type { Verdict } from "./stage.ts"
+
+/** A call to be brought to its end. */
+export interface Job {
+  readonly intent: Entry.Intended
+  readonly tool: Definition
+  readonly manner: Manner
+  /** What the record knows of it; absent for a new call. */
+  readonly record: Call | undefined
+  readonly parameters: unknown
+  /** One attempt. */
+  readonly attempt: (call: Tool.Call) => Effect.Effect<unknown, unknown>
+  /** How its result is recorded; a compensation has none. */
+  readonly success: Tool.Plain | undefined
+}
+
+/** How it ended. `left`: not at all; the record says where it stands. */
+export type Ending =
+  | { readonly _tag: "succeeded"; readonly value: unknown; readonly stamp: number }
+  | { readonly _tag: "failed"; readonly failure: unknown; readonly stamp: number }
+  | { readonly _tag: "stuck"; readonly verdict: Verdict }
+  | { readonly _tag: "left" }
+
+/** How far a call is still to be brought: on; to where nothing is in doubt any more; or no further than it is. */
+export type Haste = "on" | "giveUp" | "leave"
+
+/** What a call needs of the run it belongs to. */
+export interface Desk {
+  readonly runId: string
+  readonly pen: Pen
+  readonly lease: Lease
+  readonly transactions: Transactions["Service"] | undefined
+  readonly maxValueBytes: number
+  /** A time for an outcome; never decreasing in a run. */
+  readonly stamp: () => number
+  readonly haste: (path: string) => Haste
+  /** Ends when the haste of the call at `path` has changed. */
+  readonly hurried: (path: string) => Effect.Effect<void>
+}
+
+/** How far a call is. */
+export interface Progress {
+  attempt: number
+  /** Whether this attempt has been recorded and not yet made. */
+  ready: boolean
+  doubtful: boolean
+  readonly firstIntendedAt: number
+  lastIntendedAt: number
+  retryAt: number | undefined
+  readonly failures: Array<{ readonly class: Entry.Class; readonly text: string | undefined; readonly stamp: number }>
+  previousFailure: unknown
+  /** Entries that go with the next ones. */
+  pending: Array<Entry.Entry>
+}
+
+/** It goes on from the record. */
+export const left: Ending = { _tag: "left" }
+
+export const stuck = (reason: Entry.StuckReason, path: string, why: string): Ending => ({
+  _tag: "stuck",
+  verdict: { reason, path, why }
+})
+
+/** Whether an attempt is committed as an intent before it is made: reading and transactions are never in doubt. */
+export const needsIntent = (job: Job): boolean => job.tool.kind !== "query" && job.tool.kind !== "transaction"
+
+export const isCompensation = (intent: Entry.Intended): boolean => intent.act === "compensation"
+
+/** Writes entries, with all that was waiting for company, and waits until they are durable. */
+export const commit = (desk: Desk, entries: ReadonlyArray<Entry.Entry>): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => desk.pen.write(entries, "now", () => resume(Effect.void)))
+
+/** What is waiting for company, with `entry`. */
+export const withPending = (progress: Progress, ...entries: ReadonlyArray<Entry.Entry>): ReadonlyArray<Entry.Entry> => {
+  const all = [...progress.pending, ...entries]
+  progress.pending = []
+  return all
+}
+
+export const flushPending = (desk: Desk, progress: Progress) => {
+  if (progress.pending.length > 0) desk.pen.write(withPending(progress), "soon")
+}
+
+/** Timers of the platform cannot be longer than 24 days; whoever waits looks at the clock again. */
+const longestSleepMillis = 60 * 60 * 1_000
+
+export const wait = (desk: Desk, path: string, until: number): Effect.Effect<void> =>
+  Effect.raceFirst(
+    Effect.sleep(Math.min(longestSleepMillis, Math.max(1, until - desk.lease.now()))),
+    desk.hurried(path)
+  )
+
+export const seedOf = (desk: Desk, path: string): string => `${desk.runId}/${path}`
+
+export const callOf = (desk: Desk, { intent }: Job, progress: Progress): Tool.Call => ({
+  key: intent.key,
+  attempt: progress.attempt,
+  runId: desk.runId,
+  path: intent.path,
+  previousFailure: progress.previousFailure
+})
+
+export const attemptFailed = (
+  job: Job,
+  progress: Progress,
+  failure: Progress["failures"][number],
+  more: { readonly why?: string; readonly crashed?: true }
+): Entry.AttemptFailed => ({
+  _tag: "attempt_failed",
+  path: job.intent.path,
+  attempt: progress.attempt,
+  class: failure.class,
+  stamp: failure.stamp,
+  ...(failure.text === undefined ? {} : { value: failure.text }),
+  ...(progress.retryAt === undefined ? {} : { retryAt: progress.retryAt }),
+  ...more
+})
+
+/** When the next attempt is due after the failures of this class, if there is to be one. */
+export const nextDelay = (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  tag: "transient" | "rateLimited" | "inDoubt" | "model",
+  retryAfter: Duration.Input | undefined
+): Effect.Effect<Option.Option<Duration.Duration>> =>
+  Retry.next({
+    schedule: job.manner.retry[tag],
+    failures: progress.failures
+      .filter((failure) => failure.class === tag)
+      .map((failure) => ({ failure: decodeFailure(job, failure.text) as never, atMillis: failure.stamp })),
+    seed: seedOf(desk, job.intent.path),
+    retryAfter
+  })
+
+export const decodeFailure = (job: Job, text: string | undefined): unknown =>
+  text === undefined
+    ? undefined
+    : Result.getOrElse(Value.codec(job.tool.failure).decode(text, `the failure of ${job.intent.path}`), () => undefined)
