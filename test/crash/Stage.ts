@@ -75,8 +75,7 @@ const startProcess = (
           const look = () => {
             if (said.includes(line)) resume(Effect.void)
             else if (child.stdout.closed) {
-              resume(Effect.die(new Error([`${program} ended before it said ${line}`, ...complaints].join("
-"))))
+              resume(Effect.die(new Error([`${program} ended before it said ${line}`, ...complaints].join("\n"))))
             }
           }
           listeners.add(look)
