@@ -96,6 +96,12 @@ export const make = (
     runId,
     epoch,
     state,
+    placed: (path) => order.push({ path, answer: undefined }),
+    displaced: (path) => {
+      const at = order.findIndex((placed) => placed.path === path)
+      if (at >= 0) order.splice(at, 1)
+      answerNext()
+    },
     lost: (why) => {
       surroundings.fork(Effect.logWarning(`The run ${runId} was put down: ${why}. It goes on from its record.`))
       putDown()
@@ -202,6 +208,23 @@ export const make = (
 
   // ---- forward
 
+  /** Answers in the order of their outcomes in the record; absent while a transaction with its outcome has to commit. */
+  const order: Array<{ readonly path: string; answer: Stage.Answer | undefined }> = []
+
+  const answer = (path: string, given: Stage.Answer) => {
+    const placed = order.find((other) => other.path === path)
+    if (placed === undefined) order.push({ path, answer: given })
+    else placed.answer = given
+    answerNext()
+  }
+
+  const answerNext = () => {
+    for (let next = order[0]; next?.answer !== undefined; next = order[0]) {
+      order.shift()
+      stage.answer(next.path, next.answer)
+    }
+  }
+
   const performCall = (asked: Stage.Asked, step: Extract<Stage.Asked["step"], { readonly _tag: "call" }>) => {
     const { path, recorded } = asked
     const parameters = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`, {
@@ -214,9 +237,9 @@ export const make = (
     track(path, perform(desk, job), (ending) => {
       switch (ending._tag) {
         case "succeeded":
-          return stage.answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
+          return answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
         case "failed":
-          return stage.answer(path, { exit: Exit.fail(ending.failure), stamp: ending.stamp })
+          return answer(path, { exit: Exit.fail(ending.failure), stamp: ending.stamp })
         case "stuck":
           return stuck(ending.verdict)
         case "left":
@@ -236,7 +259,7 @@ export const make = (
       if (Result.isFailure(encoded)) return stuck({ reason: "defect", path, why: encoded.failure.message })
       const stamp = desk.stamp()
       pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp }], "later")
-      stage.answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
+      answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
     })
 
   const bodyEnded = (exit: Exit.Exit<unknown, unknown>) => {

@@ -53,6 +53,10 @@ export const make = (options: {
   readonly state: RunState.Growing
   readonly commitDelay: Duration.Duration
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  /** The outcome of the call has got its place in the record, though it is not known yet whether it will stand there. */
+  readonly placed: (path: string) => void
+  /** It will not. */
+  readonly displaced: (path: string) => void
   /** The run is no longer ours to write. */
   readonly lost: (why: string) => void
   /** The outbox refused what was written, for good; all that was to be written with and after it is forgotten. */
@@ -202,8 +206,14 @@ export const make = (options: {
     lend: (added) =>
       Effect.callback<Loan>((resume) => {
         borrowers.push(() => {
+          const outcome = added.find((entry) => entry._tag === "succeeded")
+          if (outcome !== undefined) options.placed(outcome.path)
           const append = nextAppend(added)
-          resume(Effect.succeed({ append, back: (appended) => settled(append, appended, []) }))
+          const back: Loan["back"] = (appended) => {
+            if (appended === undefined && outcome !== undefined) options.displaced(outcome.path)
+            settled(append, appended, [])
+          }
+          resume(Effect.succeed({ append, back }))
         })
         flush()
       }),
