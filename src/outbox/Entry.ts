@@ -73,6 +73,8 @@ export const AttemptFailed = Schema.TaggedStruct("attempt_failed", {
   why: Schema.optionalKey(Schema.String),
   /** Milliseconds since the epoch, before which no further attempt is made. Absent: none is, until a person says so. */
   retryAt: Schema.optionalKey(Schema.Finite),
+  /** Where the call stands from here: it is tried again, it may have happened, or it waits for a person. */
+  leaves: Schema.Literals(["retry", "doubt", "given_up"]),
   /** The worker did not live to see the end of the attempt; said by the next one. */
   crashed: Schema.optionalKey(Schema.Literal(true)),
   stamp
@@ -199,6 +201,7 @@ export interface Row {
   readonly digest: string | null
   readonly attempt: number | null
   readonly class: string | null
+  readonly leaves: string | null
   readonly stamp: number | null
   readonly value: string | null
   readonly detail: string | null
@@ -217,6 +220,7 @@ const columns = new Set([
   "digest",
   "attempt",
   "class",
+  "leaves",
   "stamp",
   "value"
 ])
@@ -240,6 +244,7 @@ export const toRow = (entry: Entry): Row => {
     digest: fields.digest ?? null,
     attempt: fields.attempt ?? null,
     class: fields.class ?? null,
+    leaves: fields.leaves ?? null,
     stamp: fields.stamp ?? null,
     value: fields.value ?? null,
     detail: detail === undefined ? null : JSON.stringify(detail)

@@ -149,6 +149,8 @@ create table makegood.entry (
   act text,
   -- The class of a failure; inDoubt: it may have happened
   class text,
+  -- Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person
+  leaves text,
   -- The idempotency key of the call
   key text,
   -- Of the canonical JSON of the parameters
@@ -159,6 +161,7 @@ create table makegood.entry (
   detail json,
   constraint entry_pkey PRIMARY KEY (run_id, seq),
   constraint entry_epoch_check CHECK (epoch > 0),
+  constraint entry_leaves_check CHECK (leaves = ANY (ARRAY['retry'::text, 'doubt'::text, 'given_up'::text])),
   constraint entry_seq_check CHECK (seq >= 0)
 ) with (autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
@@ -235,10 +238,10 @@ create view makegood.calls as
     i.key,
         CASE
             WHEN (c.kind = 'succeeded'::text) THEN 'compensated'::text
-            WHEN (c.kind = 'failed'::text) THEN 'compensation_failed'::text
+            WHEN ((c.kind = 'failed'::text) OR (c.leaves = 'given_up'::text)) THEN 'compensation_failed'::text
             WHEN (c.kind IS NOT NULL) THEN 'compensating'::text
             WHEN (l.kind = ANY (ARRAY['succeeded'::text, 'failed'::text])) THEN l.kind
-            WHEN ((l.kind = 'attempt_failed'::text) AND (l.class = 'inDoubt'::text)) THEN 'in_doubt'::text
+            WHEN (l.leaves = 'doubt'::text) THEN 'in_doubt'::text
             ELSE 'intended'::text
         END AS state,
     l.class,
@@ -263,6 +266,7 @@ create view makegood.calls as
    FROM ((((makegood.entry i
      CROSS JOIN LATERAL ( SELECT e.kind,
             e.class,
+            e.leaves,
             e.at,
             e.value
            FROM makegood.entry e
@@ -273,6 +277,7 @@ create view makegood.calls as
            FROM makegood.entry e
           WHERE ((e.run_id = i.run_id) AND (e.path = i.path) AND (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text])))) a)
      LEFT JOIN LATERAL ( SELECT e.kind,
+            e.leaves,
             e.at
            FROM makegood.entry e
           WHERE ((e.run_id = i.run_id) AND (e.path = (i.path || '!compensate'::text)) AND (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text, 'attempt_failed'::text, 'settled'::text, 'succeeded'::text, 'failed'::text])))

@@ -10,7 +10,9 @@ const made = (tool: string, state: Call["state"], act: Call["act"] = "reversible
   act,
   key: act === "compensation" ? `${tool}/undo` : tool,
   state,
-  attempts: 1
+  attempts: 1,
+  how: "executed",
+  compensates: act === "compensation" ? tool : undefined
 })
 const undo = (tool: string, state: Call["state"] = "succeeded") => made(tool, state, "compensation")
 

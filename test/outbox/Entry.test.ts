@@ -48,6 +48,7 @@ describe("Entry", () => {
       digest: "digest",
       attempt: null,
       class: null,
+      leaves: null,
       stamp: null,
       value: '{"b":1}',
       detail: null

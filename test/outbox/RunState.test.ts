@@ -23,6 +23,7 @@ const attemptFailed = (path: string, of: Entry.Class, retryAt?: number): Entry.E
   path,
   attempt: 1,
   class: of,
+  leaves: of === "inDoubt" ? "doubt" : retryAt === undefined ? "given_up" : "retry",
   stamp: 1,
   ...(retryAt === undefined ? {} : { retryAt })
 })

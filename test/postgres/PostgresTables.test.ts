@@ -26,11 +26,12 @@ const intended = (path: string, given?: Partial<Entry>): Entry =>
     ...given
   }) as Entry
 const succeeded = (path: string): Entry => ({ _tag: "succeeded", path, how: "executed", value: "1", stamp: 0 })
-const attemptFailed = (path: string, failure: "transient" | "inDoubt"): Entry => ({
+const attemptFailed = (path: string, failure: "transient" | "inDoubt", leaves?: "given_up"): Entry => ({
   _tag: "attempt_failed",
   path,
   attempt: 1,
   class: failure,
+  leaves: leaves ?? (failure === "inDoubt" ? "doubt" : "retry"),
   stamp: 0
 })
 
@@ -146,7 +147,7 @@ describe("the views for people", () => {
             intended("kept"),
             succeeded("kept"),
             intended(undo("kept")),
-            { _tag: "failed", path: undo("kept"), class: "permanent", stamp: 0 }
+            attemptFailed(undo("kept"), "transient", "given_up")
           ]
         })
       )

@@ -239,6 +239,7 @@ export const written = (runId: string, at = 1_000) => {
       path,
       attempt: 1,
       class: "transient",
+      leaves: given.class === "inDoubt" ? "doubt" : "retry",
       ...outcome,
       ...given
     }),

@@ -84,6 +84,7 @@ const entry = [
   tool text,
   act text,
   class text,
+  leaves text check (leaves in ('retry', 'doubt', 'given_up')),
   key text,
   digest text,
   value json,
@@ -133,10 +134,10 @@ select
   i.run_id, i.path, i.tool, i.tool_version, i.act, i.key,
   case
     when c.kind = 'succeeded' then 'compensated'
-    when c.kind = 'failed' then 'compensation_failed'
+    when c.kind = 'failed' or c.leaves = 'given_up' then 'compensation_failed'
     when c.kind is not null then 'compensating'
     when l.kind in ('succeeded', 'failed') then l.kind
-    when l.kind = 'attempt_failed' and l.class = 'inDoubt' then 'in_doubt'
+    when l.leaves = 'doubt' then 'in_doubt'
     else 'intended'
   end as state,
   l.class, a.attempts, i.at as intended_at,
@@ -146,7 +147,7 @@ select
   i.seq, i.value as parameters, case when l.kind in ('succeeded', 'failed') then l.value end as outcome
 from makegood.entry i
 cross join lateral (
-  select e.kind, e.class, e.at, e.value from makegood.entry e
+  select e.kind, e.class, e.leaves, e.at, e.value from makegood.entry e
   where e.run_id = i.run_id and e.path = i.path
     and e.kind in ('intended', 'attempted', 'attempt_failed', 'settled', 'succeeded', 'failed')
   order by e.seq desc limit 1
@@ -156,7 +157,7 @@ cross join lateral (
   where e.run_id = i.run_id and e.path = i.path and e.kind in ('intended', 'attempted')
 ) a
 left join lateral (
-  select e.kind, e.at from makegood.entry e
+  select e.kind, e.leaves, e.at from makegood.entry e
   where e.run_id = i.run_id and e.path = i.path || '!compensate'
     and e.kind in ('intended', 'attempted', 'attempt_failed', 'settled', 'succeeded', 'failed')
   order by e.seq desc limit 1
@@ -248,6 +249,7 @@ $$`,
     tool: "The tool that was called",
     act: "How the call relates to the world: reversible, irreversible, query, transaction, compensation",
     class: "The class of a failure; inDoubt: it may have happened",
+    leaves: "Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person",
     key: "The idempotency key of the call",
     digest: "Of the canonical JSON of the parameters",
     value: "Parameters, success, failure or recorded value",

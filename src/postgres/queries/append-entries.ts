@@ -41,17 +41,17 @@ export interface Accepted {
   readonly run_ids: ReadonlyArray<string> | null
 }
 
-const lines = `unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::text[], $7::int[], $8::int[], $9::int[],
+const lines = `unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
     $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
     $19::text[], $20::int[])`
-const lineColumns = `run_id, seq, epoch, append_id, worker, format, tool_version, attempt, stamp, kind, path, tool, act, class,
+const lineColumns = `run_id, seq, epoch, append_id, worker, leaves, tool_version, attempt, stamp, kind, path, tool, act, class,
     key, digest, value, detail, place`
 // The same, with whether the run's row changes.
 const linesOfChanges = lines.replace("$20::int[]", "$20::int[], $21::bool[]")
 
-const columns = `run_id, seq, epoch, append_id, format, tool_version, attempt, stamp, kind, path, tool, act, class, key,
+const columns = `run_id, seq, epoch, append_id, leaves, format, tool_version, attempt, stamp, kind, path, tool, act, class, key,
     digest, value, detail`
-const values = `e.run_id, e.seq, e.epoch, e.append_id, e.format, e.tool_version, e.attempt, e.stamp, e.kind, e.path, e.tool,
+const values = `e.run_id, e.seq, e.epoch, e.append_id, e.leaves, ${Entry.format}, e.tool_version, e.attempt, e.stamp, e.kind, e.path, e.tool,
     e.act, e.class, e.key, e.digest, e.value::json, e.detail::json`
 
 // Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for
@@ -174,7 +174,7 @@ const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter
   const epoch: Array<number> = []
   const appendId: Array<number> = []
   const worker: Array<string> = []
-  const format: Array<number> = []
+  const leaves: Array<string | null> = []
   const toolVersion: Array<number | null> = []
   const attempt: Array<number | null> = []
   const stamp: Array<number | null> = []
@@ -197,7 +197,7 @@ const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter
       epoch.push(append.epoch)
       appendId.push(append.appendId)
       worker.push(append.worker)
-      format.push(row.format)
+      leaves.push(row.leaves)
       toolVersion.push(row.toolVersion)
       attempt.push(row.attempt)
       stamp.push(row.stamp)
@@ -220,7 +220,7 @@ const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter
     integers(epoch),
     integers(appendId),
     texts(worker),
-    integers(format),
+    texts(leaves),
     integers(toolVersion),
     integers(attempt),
     doubles(stamp),

@@ -5,7 +5,7 @@ import * as Parameters from "../internal/parameters.ts"
 
 const text = `
 select e.seq, e.epoch, makegood.millis(e.at) as at, e.kind, e.format, e.path, e.tool, e.tool_version, e.act, e.key,
-  e.digest, e.attempt, e.class, e.stamp, e.value::text as value, e.detail::text as detail
+  e.digest, e.attempt, e.class, e.leaves, e.stamp, e.value::text as value, e.detail::text as detail
 from makegood.entry e
 where e.run_id = $1 and e.seq >= $2
 order by e.seq

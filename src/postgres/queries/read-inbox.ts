@@ -47,5 +47,6 @@ const nothing: Omit<Entry.Row, "format" | "path" | "value" | "detail"> = {
   digest: null,
   attempt: null,
   class: null,
+  leaves: null,
   stamp: null
 }

@@ -122,6 +122,7 @@ export const attemptFailed = (
   path: job.intent.path,
   attempt: progress.attempt,
   class: failure.class,
+  leaves: progress.doubtful ? "doubt" : progress.retryAt === undefined ? "given_up" : "retry",
   stamp: failure.stamp,
   ...(failure.text === undefined ? {} : { value: failure.text }),
   ...(progress.retryAt === undefined ? {} : { retryAt: progress.retryAt }),

@@ -42,6 +42,7 @@ const everyKind: ReadonlyArray<Entry.Entry> = [
     path: "hotel/HoldSeat~2",
     attempt: 2,
     class: "rateLimited",
+    leaves: "retry",
     value: '{"_tag":"Busy"}',
     why: "NUL \0, half a pair \ud800",
     retryAt: 1_700_000_000_000.5,
