@@ -18,13 +18,12 @@ describe("a body that is put down", () => {
       Effect.gen(function* () {
         yield* Effect.acquireRelease(note("acquired"), () => note("the run's scope closed"))
         yield* A(x)
-        yield* Effect.scoped(
+        return yield* Effect.scoped(
           Effect.andThen(
             Effect.acquireRelease(Effect.void, () => note("released")),
             Effect.never
           )
         )
-        return null
       }).pipe(
         Effect.onInterrupt(() => note("interrupted")),
         Effect.ensuring(note("finalized"))

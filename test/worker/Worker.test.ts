@@ -262,7 +262,7 @@ describe("while the outbox is away (L2)", () => {
         yield* until(() => ledger.ledger.length === 1)
         state.away = true
         yield* Deferred.succeed(gate, undefined)
-        yield* Effect.sleep("800 millis")
+        yield* Effect.sleep("2200 millis")
         assert.deepStrictEqual(ledger.ledger, ["A:x"])
         state.away = false
         const run = yield* atRest(runId)
@@ -271,7 +271,7 @@ describe("while the outbox is away (L2)", () => {
         // What A answered was never recorded: it is settled and sent again under its key.
         assert.deepStrictEqual(ledger.ledger, ["A:x", "A:x", "B:x"])
         assert.strictEqual(ledger.calls[0]!.key, ledger.calls[1]!.key)
-      }).pipe(Effect.provide(layer("400 millis")))
+      }).pipe(Effect.provide(layer("1500 millis")))
     }).pipe(Effect.provide(Runs.layer))
   })
 

@@ -3,7 +3,8 @@
  * memory outbox, records written by hand, and a way to have a worker declared dead.
  */
 import { it } from "@effect/vitest"
-import { Duration, Effect, Layer, Logger, Option, Schedule, Schema } from "effect"
+import { Effect, Layer, Logger, Option, Schedule, Schema } from "effect"
+import type { Duration } from "effect"
 import { randomUUID } from "node:crypto"
 import type { Retry } from "../../src/index.ts"
 import { Failure, Outbox, Runs, Saga, Tool, Worker } from "../../src/index.ts"
@@ -200,6 +201,7 @@ export const entriesOf = Effect.fnUntraced(function* (runId: string) {
 export const pathsOf = (run: Runs.Details): ReadonlyArray<string> => run.calls.map(({ path }) => path)
 
 /** What a run gave, or failed with. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a test says itself what shape of JSON it expects
 export const resultOf = ({ result }: Runs.Details): any => (result === undefined ? undefined : JSON.parse(result))
 
 // ---- what happens to workers
