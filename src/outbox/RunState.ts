@@ -30,6 +30,8 @@ export interface Call {
   readonly seq: number
   /** When it was first intended, by the database's clock. */
   readonly intendedAt: number
+  /** When its latest attempt was intended. */
+  readonly attemptedAt: number
   /** How many attempts were begun. */
   readonly attempt: number
   readonly attempts: ReadonlyArray<Attempt>
@@ -130,6 +132,7 @@ export const make = (): Growing => {
       intent: entry,
       seq: stored.seq,
       intendedAt: stored.at,
+      attemptedAt: stored.at,
       attempt: 1,
       attempts: [],
       fresh: 0,
@@ -172,6 +175,7 @@ export const make = (): Growing => {
       case "attempted": {
         const call = callAt(entry.path)
         call.attempt = entry.attempt
+        call.attemptedAt = stored.at
         call.inCourse = true
         return
       }

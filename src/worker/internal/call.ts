@@ -38,7 +38,7 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
     ready: record === undefined,
     doubtful: record?.doubtful ?? false,
     firstIntendedAt: record?.intendedAt ?? now,
-    lastIntendedAt: record?.intendedAt ?? now,
+    lastIntendedAt: record?.attemptedAt ?? now,
     retryAt: recent.at(-1)?.retryAt,
     failures: recent.map((attempt) => ({
       class: attempt.class,
@@ -49,8 +49,12 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
     pending: []
   }
   if (record === undefined) {
-    if (needsIntent(job)) yield* commit(desk, [intent])
-    else progress.pending.push(intent)
+    if (needsIntent(job)) {
+      yield* commit(desk, [intent])
+      progress.lastIntendedAt = desk.lease.now()
+    } else {
+      progress.pending.push(intent)
+    }
   } else {
     progress.previousFailure = decodeFailure(job, record.attempts.at(-1)?.value)
     if (record.inCourse) yield* crashed(desk, job, progress)
