@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Line } from "./Ledger.ts"
 import * as Stage from "./Stage.ts"
 
 const claimants = ({ sql }: Stage.Stage["Service"], run: string) =>
@@ -10,6 +11,11 @@ const claimants = ({ sql }: Stage.Stage["Service"], run: string) =>
       where r.key = ${run} and e.kind = 'claimed' order by e.seq`,
     (rows) => rows.map(({ worker }) => worker)
   )
+
+const actsOf = <A extends { readonly book: ReadonlyArray<Line> }>(found: A): A => ({
+  ...found,
+  book: found.book.filter(({ kind }) => kind !== "find")
+})
 
 layer(Stage.layer, { excludeTestServices: true, timeout: 60_000 })("A worker that stood still past its lease", (it) => {
   for (const landmark of ["call.before-act", "call.after-act", "intended.before-commit", "succeeded.before-commit"]) {
@@ -36,7 +42,8 @@ layer(Stage.layer, { excludeTestServices: true, timeout: 60_000 })("A worker tha
           yield* Stage.start("Linear", `${run}-own`, own)
           const after = yield* Stage.judge(`${run}-own`)
           assert.deepStrictEqual(after.wrong, [])
-          assert.deepStrictEqual(yield* Stage.judge(run), before)
+          // A question that was on its way when the process stood still may arrive late; an act may not.
+          assert.deepStrictEqual(actsOf(yield* Stage.judge(run)), actsOf(before))
 
           const [zombieId, heirId] = yield* claimants(stage, run)
           const ids = yield* claimants(stage, `${run}-own`)

@@ -121,13 +121,13 @@ describe("Rule 5: expiry", () => {
       }),
     without(
       "goes on with what it holds",
-      "worker/internal/pool.ts",
+      "worker",
       'putAllDown("its lease was over and it was declared dead")',
       "void 0"
     ),
     without(
       "keeps its id",
-      "worker/internal/pool.ts",
+      "worker",
       "worker: crypto.randomUUID(),",
       "worker: (globalThis as any).makegoodSameId ??= crypto.randomUUID(),"
     )

@@ -131,7 +131,7 @@ describe("Rule 8: the fate of an append", () => {
       }).pipe(Effect.scoped),
     without(
       "sends something else than before",
-      "worker/internal/pen.ts",
+      "worker",
       "    outbox.append(append).pipe(\n      Effect.retry({",
       "    Effect.suspend(() => outbox.append({ ...append, appendId: ++appendId })).pipe(\n      Effect.retry({"
     )

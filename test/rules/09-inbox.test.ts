@@ -29,7 +29,7 @@ const wakesByHand: Without = {
   what: "has the sender wake the run where it sees it asleep",
   changes: [
     {
-      file: "postgres/queries/send-message.ts",
+      under: "postgres/queries/send-message.ts",
       from: "on conflict do nothing\n)\n",
       to: `on conflict do nothing
 ),
@@ -39,7 +39,7 @@ woken as (
 `
     },
     {
-      file: "postgres/queries/claim-runs.ts",
+      under: "postgres/queries/claim-runs.ts",
       from: "where taken_at is null) i cross join",
       to: "where false) i cross join"
     }
@@ -107,7 +107,7 @@ describe("Rule 9: the inbox", () => {
       what: "has the sender change the row",
       changes: [
         {
-          file: "postgres/queries/send-message.ts",
+          under: "postgres/queries/send-message.ts",
           from: "on conflict do nothing\n)\n",
           to: "on conflict do nothing\n),\nwoken as (\n  update makegood.run set wake_at = makegood.now() where run_id = $1\n)\n"
         }
@@ -133,7 +133,7 @@ describe("Rule 9: the inbox", () => {
       }).pipe(Effect.provide(Stage.postgres(engine))),
     without(
       "takes one message at a time",
-      "worker/internal/incarnation.ts",
+      "worker",
       "const begin = (messages: ReadonlyArray<Message>) => {",
       "const begin = (all: ReadonlyArray<Message>) => {\n    const messages = all.slice(0, 1)"
     )
@@ -162,7 +162,7 @@ describe("Rule 9: the inbox", () => {
       }),
     without(
       "looks for work only when told",
-      "worker/internal/pool.ts",
+      "worker",
       "Effect.raceFirst(Effect.sleep(settings.poll), called.await)",
       "called.await"
     )

@@ -18,7 +18,7 @@ const answerOf = <A, E>(operation: Effect.Effect<A, E>) => {
       const error = Cause.squash(exit.cause)
       return (error as Partial<OutboxError>).reason?._tag ?? String(error)
     }),
-    Effect.as(Effect.sleep("7 seconds"), "waits for ever")
+    Effect.as(Effect.sleep("4500 millis"), "waits for ever")
   )
 }
 

@@ -1,11 +1,11 @@
 /** The engine with a rule taken out of it: its own source, copied, with a few words changed, and imported from there. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** A change: in which file of `src`, which words, found there exactly once (or so many times), become which. */
+/** A change: which words, found exactly once (or so many times) under a file or folder of `src`, become which. */
 export interface Change {
-  readonly file: string
+  readonly under: string
   readonly from: string
   readonly to: string
   readonly times?: number
@@ -47,14 +47,22 @@ export const mutant = async (changes: ReadonlyArray<Change>): Promise<Engine> =>
     cpSync(join(root, "src"), join(folder, "src"), { recursive: true })
     cpSync(join(root, "package.json"), join(folder, "package.json"))
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
-    for (const { file, from, times = 1, to } of changes) {
-      const path = join(folder, "src", file)
-      const text = readFileSync(path, "utf8")
-      if (text.split(from).length - 1 !== times) throw new Error(`src/${file} no longer has ${times} times: ${from}`)
-      writeFileSync(
-        path,
-        text.replaceAll(from, () => to)
-      )
+    for (const { from, times = 1, to, under } of changes) {
+      const place = join(folder, "src", under)
+      const files = statSync(place).isFile()
+        ? [place]
+        : readdirSync(place, { recursive: true, encoding: "utf8" })
+            .filter((name) => name.endsWith(".ts"))
+            .map((name) => join(place, name))
+      const found = files.filter((file) => readFileSync(file, "utf8").includes(from))
+      const counts = found.map((file) => readFileSync(file, "utf8").split(from).length - 1)
+      if (counts.length !== 1 || counts[0] !== times)
+        throw new Error(`src/${under} no longer has ${times} times: ${from}`)
+      for (const file of found)
+        writeFileSync(
+          file,
+          readFileSync(file, "utf8").replaceAll(from, () => to)
+        )
     }
     return await load(folder)
   } finally {

@@ -16,9 +16,9 @@ export interface Without {
 }
 
 /** One change as a violation. */
-export const without = (what: string, file: string, from: string, to: string, times = 1): Without => ({
+export const without = (what: string, under: string, from: string, to: string, times = 1): Without => ({
   what,
-  changes: [{ file, from, to, times }]
+  changes: [{ under, from, to, times }]
 })
 
 const silent = Effect.provide(Logger.layer([]))
@@ -39,7 +39,7 @@ export const claim = <E>(
     it.live(`${title}; seen to fail: ${what}`, () =>
       Effect.gen(function* () {
         const engine = yield* Effect.promise(() => mutant(changes))
-        const exit = yield* Effect.exit(test(engine).pipe(Effect.timeout("10 seconds"), silent))
+        const exit = yield* Effect.exit(test(engine).pipe(Effect.timeout("6 seconds"), silent))
         if (Exit.isSuccess(exit)) return yield* Effect.die(new Error(`The test does not see that the engine ${what}`))
         const error = Cause.squash(exit.cause)
         if (error instanceof Error && error.name === "AssertionError") return
