@@ -96,12 +96,6 @@ export const make = (
     runId,
     epoch,
     state,
-    placed: (path) => order.push({ path, answer: undefined }),
-    displaced: (path) => {
-      const at = order.findIndex((placed) => placed.path === path)
-      if (at >= 0) order.splice(at, 1)
-      answerNext()
-    },
     lost: (why) => {
       surroundings.fork(Effect.logWarning(`The run ${runId} was put down: ${why}. It goes on from its record.`))
       putDown()
@@ -120,6 +114,14 @@ export const make = (
     lease,
     transactions: surroundings.transactions,
     maxValueBytes: surroundings.maxValueBytes,
+    placed: (path) => {
+      if (!isGoingBack) order.push({ path, answer: undefined })
+    },
+    displaced: (path) => {
+      const at = order.findIndex((placed) => placed.path === path)
+      if (at >= 0) order.splice(at, 1)
+      answerNext()
+    },
     stamp: () => (lastStamp = Math.max(lastStamp, lease.now())),
     haste: (path) => (isLeaving ? "leave" : givenUp.has(path) ? "giveUp" : "on"),
     hurried: () =>
@@ -208,7 +210,7 @@ export const make = (
 
   // ---- forward
 
-  /** Answers in the order of their outcomes in the record; absent while a transaction with its outcome has to commit. */
+  /** Answers in the order of their outcomes in the record; absent while the call is still on its way to its end. */
   const order: Array<{ readonly path: string; answer: Stage.Answer | undefined }> = []
 
   const answer = (path: string, given: Stage.Answer) => {

@@ -16,6 +16,7 @@ export const succeeded = (
   const stamp = desk.stamp()
   const entry = (value: string | undefined): ReadonlyArray<Entry.Entry> =>
     withPending(progress, { _tag: "succeeded", path, how, stamp, ...(value === undefined ? {} : { value }) })
+  desk.placed(path)
   if (job.success === undefined) {
     desk.pen.write(entry("null"), "soon")
     return { _tag: "succeeded", value: undefined, stamp }
@@ -55,6 +56,7 @@ export const failed = (
     ...(how.text === undefined ? {} : { value: how.text }),
     ...(how.why === undefined ? {} : { why: how.why })
   }
+  desk.placed(job.intent.path)
   desk.pen.write(withPending(progress, ...(how.entries ?? []), entry), job.intent.act === "query" ? "later" : "soon")
   return { _tag: "failed", failure: how.failure, stamp }
 }

@@ -30,9 +30,9 @@ export interface Pen {
   readonly flush: (committed: () => void) => void
   /**
    * Lends the pen to a transaction that writes entries itself. Waits until all written so far is durable; until
-   * {@link Loan.back} nothing else is sent.
+   * {@link Loan.back} nothing else is sent. What it writes is asked for when its place has come.
    */
-  readonly lend: (entries: ReadonlyArray<Entry>) => Effect.Effect<Loan>
+  readonly lend: (entries: () => ReadonlyArray<Entry>) => Effect.Effect<Loan>
   /** Nothing is sent any more. */
   readonly drop: () => void
 }
@@ -53,10 +53,6 @@ export const make = (options: {
   readonly state: RunState.Growing
   readonly commitDelay: Duration.Duration
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  /** The outcome of the call has got its place in the record, though it is not known yet whether it will stand there. */
-  readonly placed: (path: string) => void
-  /** It will not. */
-  readonly displaced: (path: string) => void
   /** The run is no longer ours to write. */
   readonly lost: (why: string) => void
   /** The outbox refused what was written, for good; all that was to be written with and after it is forgotten. */
@@ -206,14 +202,8 @@ export const make = (options: {
     lend: (added) =>
       Effect.callback<Loan>((resume) => {
         borrowers.push(() => {
-          const outcome = added.find((entry) => entry._tag === "succeeded")
-          if (outcome !== undefined) options.placed(outcome.path)
-          const append = nextAppend(added)
-          const back: Loan["back"] = (appended) => {
-            if (appended === undefined && outcome !== undefined) options.displaced(outcome.path)
-            settled(append, appended, [])
-          }
-          resume(Effect.succeed({ append, back }))
+          const append = nextAppend(added())
+          resume(Effect.succeed({ append, back: (appended) => settled(append, appended, []) }))
         })
         flush()
       }),

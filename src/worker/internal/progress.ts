@@ -43,6 +43,10 @@ export interface Desk {
   readonly lease: Lease
   readonly transactions: Transactions["Service"] | undefined
   readonly maxValueBytes: number
+  /** The outcome of a call gets its place in the record: its answer is delivered before those of places to come. */
+  readonly placed: (path: string) => void
+  /** It does not stand there after all. */
+  readonly displaced: (path: string) => void
   /** A time for an outcome; never decreasing in a run. */
   readonly stamp: () => number
   readonly haste: (path: string) => Haste

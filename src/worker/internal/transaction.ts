@@ -7,7 +7,7 @@
 import { Cause, Data, Effect, Exit, Option, Result, Schema } from "effect"
 import type { Entry } from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { OutboxError } from "../../outbox/Outbox.ts"
+import type { Appended, OutboxError } from "../../outbox/Outbox.ts"
 import type { Loan } from "./pen.ts"
 import type { Desk, Ending, Job } from "./progress.ts"
 
@@ -44,18 +44,27 @@ export const execute = (
     Effect.flatMap((result) => (Option.isNone(result) ? Effect.fail(new TimedOut()) : encode(result.value)))
   )
   return Effect.suspend(() => {
-    const stamp = desk.stamp()
+    let stamp = 0
     let loan: Loan | undefined
+    const entries = (value: string): ReadonlyArray<Entry> => {
+      stamp = desk.stamp()
+      desk.placed(path)
+      return [...pending, { _tag: "succeeded", path, how: "executed", stamp, value }]
+    }
     const borrow = (encoded: Value.Encoded<unknown>) =>
       Effect.map(
-        desk.pen.lend([...pending, { _tag: "succeeded", path, how: "executed", stamp, value: encoded.text }]),
+        desk.pen.lend(() => entries(encoded.text)),
         (given) => {
           loan = given
           return given.append
         }
       )
+    const giveBack = (appended: Appended | undefined) => {
+      if (appended === undefined) desk.displaced(path)
+      loan?.back(appended)
+    }
     return transactions.run(inside, borrow).pipe(
-      Effect.onExit((exit) => Effect.sync(() => loan?.back(Exit.isSuccess(exit) ? exit.value.appended : undefined))),
+      Effect.onExit((exit) => Effect.sync(() => giveBack(Exit.isSuccess(exit) ? exit.value.appended : undefined))),
       Effect.flatMap(({ appended, result }) =>
         // Fenced: the run has been put down, and with it this fiber.
         appended._tag === "fenced"
