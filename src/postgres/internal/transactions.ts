@@ -6,8 +6,8 @@
  * transaction has ended; what stands there then is the truth (G5).
  */
 import type { PgClient } from "@effect/sql-pg"
-import type { Cause } from "effect"
-import { Data, Effect, Schedule } from "effect"
+import type { Cause, Context } from "effect"
+import { Data, Effect, Exit, Fiber, Schedule } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Append, Appended, Transactions } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
@@ -16,6 +16,7 @@ import { findSlots } from "../queries/find-slots.ts"
 import { probeSlot } from "../queries/probe-slot.ts"
 import * as Caller from "./caller.ts"
 import type { Connections } from "./connections.ts"
+import { inRealTime, toOutboxError } from "./connections.ts"
 import * as Failure from "./failure.ts"
 
 /** The place is taken: undo everything. */
@@ -23,6 +24,9 @@ class Fenced extends Data.TaggedError("Fenced")<{}> {}
 
 /** A failure of the call itself, kept apart from the database's. */
 class OfCall<E> extends Data.TaggedError("OfCall")<{ readonly error: E }> {}
+
+/** The transaction did not begin or end in time. */
+class Late extends Data.TaggedError("Late")<{}> {}
 
 interface Executed<A> {
   readonly append: Append
@@ -59,16 +63,16 @@ export const make = (
         )
       )
 
-      const afterCommitFailed = ({ append, at, result }: Executed<A>, error: SqlError) =>
+      const afterCommitFailed = ({ append, at, result }: Executed<A>, error: SqlError | OutboxError) =>
         at === undefined
-          ? Effect.fail(Failure.fromSql(error))
+          ? Effect.fail(toOutboxError(error))
           : Effect.flatMap(decide(append), (committed) =>
               committed
                 ? Effect.succeed({ appended: { _tag: "appended", at } as Appended, result })
                 : Effect.fail(Failure.unavailable("the transaction was not committed"))
             )
 
-      return client.withTransaction(body).pipe(
+      return patiently(client, body, options.timeoutMillis).pipe(
         // What could not be rolled back, for want of a connection, was not committed: why it failed is what counts.
         Effect.catchCause((cause) => Effect.failCause(failed ?? cause)),
         Effect.catchTags({
@@ -78,7 +82,11 @@ export const make = (
               ? Effect.die(fenced)
               : Effect.succeed({ appended: { _tag: "fenced" } as Appended, result: executed.result }),
           SqlError: (error) =>
-            executed === undefined ? Effect.fail(Failure.fromSql(error)) : afterCommitFailed(executed, error)
+            executed === undefined ? Effect.fail(Failure.fromSql(error)) : afterCommitFailed(executed, error),
+          Late: () => {
+            const late = Failure.timedOut(options.timeoutMillis)
+            return executed === undefined ? Effect.fail(late) : afterCommitFailed(executed, late)
+          }
         })
       )
     })
@@ -102,6 +110,42 @@ export const make = (
 
   return { run }
 }
+
+/**
+ * The body in a transaction, whose beginning and whose end are waited for no longer than a statement may take. What is
+ * late is interrupted and not waited for: a server that does not answer would not confirm that either.
+ */
+const patiently = <A, E, R>(client: PgClient.PgClient, body: Effect.Effect<A, E, R>, millis: number) =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Effect.callback<A, E | SqlError | Late>((resume) => {
+      let timer: Fiber.Fiber<void> | undefined
+      let isLate = false
+      const arm = () => {
+        timer = Effect.runFork(inRealTime(Effect.sleep(millis)))
+        timer.addObserver((exit) => {
+          if (Exit.isFailure(exit)) return
+          isLate = true
+          resume(Effect.fail(new Late()))
+          work.interruptUnsafe()
+        })
+      }
+      const inside = Effect.suspend(() => {
+        if (isLate) return Effect.interrupt
+        timer?.interruptUnsafe()
+        return body
+      }).pipe(Effect.ensuring(Effect.sync(arm)))
+      arm()
+      const work = Effect.runForkWith(context)(client.withTransaction(inside))
+      work.addObserver((exit) => {
+        timer?.interruptUnsafe()
+        resume(exit)
+      })
+      return Effect.suspend(() => {
+        work.interruptUnsafe()
+        return inRealTime(Effect.timeoutOption(Fiber.await(work), millis))
+      })
+    })
+  )
 
 const idleLimit = (millis: number) => ({
   text: "select set_config('idle_in_transaction_session_timeout', $1, true)",
