@@ -133,4 +133,28 @@ describe("Rule 10: claims", () => {
       "const timer = Effect.runFork(Effect.never)"
     )
   )
+
+  claim("Rule 10: a transaction whose beginning or commit is not answered gives up", (engine) =>
+    Effect.gen(function* () {
+      for (const statement of ["BEGIN", "COMMIT"]) {
+        const { direct, proxy, through } = yield* Proxy.make
+        const { Postgres } = engine.postgres
+        const layer = Postgres.layer({ statementTimeout: "500 millis" }).pipe(
+          Layer.provideMerge(through),
+          Layer.provide(Postgres.layerMigrations.pipe(Layer.provide(direct)))
+        )
+        yield* Effect.gen(function* () {
+          const transactions = yield* Transactions
+          const worker = yield* Given.worker
+          const runId = yield* Given.held(worker)
+          proxy.onRequest = (text) => (text.includes(statement) ? "hold" : "pass")
+          const answer = yield* answerOf(
+            transactions.run(Effect.void, () => Effect.succeed(Given.append(runId, worker)))
+          )
+          yield* proxy.cutAll
+          assert.notStrictEqual(answer, "waits for ever", statement)
+        }).pipe(Effect.provide(layer))
+      }
+    }).pipe(Effect.scoped)
+  )
 })

@@ -1,7 +1,7 @@
 /** Rule 11: a lookup's none counts late enough, and a key is sent again early enough. */
 import { assert, describe } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Option } from "effect"
+import { Effect, Layer, Option } from "effect"
 import type { Entry } from "../../src/outbox/Entry.ts"
 import * as EntryRow from "../../src/outbox/Entry.ts"
 import { callKey } from "../../src/saga/internal/identity.ts"
@@ -132,7 +132,47 @@ describe("Rule 11: directions of time", () => {
           "attempted"
         )
         assert.isAtLeast(after, 2_000)
-      })
+      }),
+    without("counts from the first intent", "worker", "record?.attemptedAt ?? now", "record?.intendedAt ?? now")
+  )
+
+  claim(
+    "Rule 11: none counts from when the intent was committed, however long that took",
+    (engine) =>
+      Effect.gen(function* () {
+        const A = Stage.tool(engine, "A", (call) => (call.attempt === 1 ? Effect.never : Effect.void), {
+          lookup: Effect.succeed(Option.none()),
+          timeout: "600 millis",
+          settle: "600 millis"
+        })
+        const Rule = Stage.saga(engine, [A])
+        const late = Stage.changed((outbox) => ({
+          append: (append) =>
+            Effect.andThen(
+              append.entries.some(({ _tag }) => _tag === "intended") ? Effect.sleep("1500 millis") : Effect.void,
+              outbox.append(append)
+            )
+        }))
+        yield* Effect.gen(function* () {
+          const { runId } = yield* Effect.flatMap(Rule.start({ id: "a" }), ({ runId }) =>
+            Stage.atRest(engine, runId)
+          ).pipe(
+            Effect.provide(
+              Stage.working(
+                engine,
+                Rule.toLayer(() => A({}))
+              ).pipe(Layer.provide(late))
+            )
+          )
+          assert.isAtLeast(yield* settledAfter(runId, "intended"), 1_200)
+        }).pipe(Effect.provide(Stage.postgres(engine)))
+      }),
+    without(
+      "counts from when it was asked for",
+      "worker",
+      "      yield* commit(desk, [intent])\n      progress.lastIntendedAt = desk.lease.now()",
+      "      yield* commit(desk, [intent])"
+    )
   )
 
   claim(
