@@ -34,26 +34,37 @@ describe("Rule 3: appends", () => {
       Effect.gen(function* () {
         const outbox = yield* Outbox
         const worker = yield* Given.worker
-        const run = yield* Given.held(worker)
-        const successor = yield* Stage.byHand
-        yield* successor.run(claimed(run, 1))
-        // Its snapshot shows the run as its own and the place as free.
-        const zombie = yield* Effect.forkChild(outbox.append(Given.append(run, worker, { entries: two })))
-        yield* Stage.blocked(1)
-        yield* successor.run(`update makegood.run set epoch = 2 where run_id = '${run}'`)
-        yield* successor.commit
-        const answer = yield* Fiber.join(zombie)
-        assert.deepStrictEqual(
-          (yield* Stage.written(run)).map(({ epoch, kind }) => `${kind} ${epoch}`),
-          ["claimed 1", "claimed 2"]
-        )
-        assert.strictEqual(answer._tag, "fenced")
+        // By itself, and in a batch with one whose run is its worker's.
+        for (const others of [0, 1]) {
+          const run = yield* Given.held(worker)
+          const good = yield* Effect.replicateEffect(Given.held(worker), others)
+          const successor = yield* Stage.byHand
+          yield* successor.run(claimed(run, 1))
+          // Its snapshot shows the run as its own and the place as free.
+          const zombie = yield* Effect.forkChild(
+            Effect.forEach([run, ...good], (run) => outbox.append(Given.append(run, worker, { entries: two })), {
+              concurrency: 2
+            })
+          )
+          yield* Stage.blocked(1)
+          yield* successor.run(`update makegood.run set epoch = 2 where run_id = '${run}'`)
+          yield* successor.commit
+          const answers = yield* Fiber.join(zombie)
+          assert.deepStrictEqual(
+            (yield* Stage.written(run)).map(({ epoch, kind }) => `${kind} ${epoch}`),
+            ["claimed 1", "claimed 2"]
+          )
+          assert.deepStrictEqual(
+            answers.map(({ _tag }) => _tag),
+            ["fenced", ...good.map(() => "appended")]
+          )
+        }
       }).pipe(Effect.scoped, Effect.provide(Stage.postgres(engine))),
     without(
       "drops what is taken, row by row",
-      append,
-      "    and ${follows}\n  order by e.run_id, e.seq\n  returning run_id",
-      "    and ${follows}\n  order by e.run_id, e.seq\n  on conflict do nothing\n  returning run_id"
+      "postgres/queries/append-alone.ts",
+      "returning makegood.millis(at)",
+      "on conflict do nothing\nreturning makegood.millis(at)"
     )
   )
 

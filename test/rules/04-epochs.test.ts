@@ -47,15 +47,22 @@ describe("Rule 4: epochs", () => {
         yield* outbox.heartbeat({ id: dead, leaseMillis: 0 })
         yield* outbox.bury
         yield* outbox.heartbeat({ id: lapsed, leaseMillis: 0 })
-        const answers = [
-          yield* outbox.append(Given.append(runs[0]!, lapsed)),
-          yield* outbox.append(Given.append(runs[1]!, dead)),
-          yield* outbox.append(Given.append(runs[0]!, lapsed, Given.completed)),
-          yield* outbox.append(Given.append(runs[1]!, dead, Given.completed))
-        ]
+        const [ofLapsed, ofDead] = [runs[0]!, runs[1]!]
+        // One after the other, and in a batch.
+        const answers = yield* Effect.forEach([1, 2], (concurrency) =>
+          Effect.all(
+            [
+              outbox.append(Given.append(ofLapsed, lapsed)),
+              outbox.append(Given.append(ofDead, dead)),
+              outbox.append(Given.append(ofLapsed, lapsed, Given.completed)),
+              outbox.append(Given.append(ofDead, dead, Given.completed))
+            ],
+            { concurrency }
+          )
+        )
         assert.deepStrictEqual(
-          answers.map(({ _tag }) => _tag),
-          ["fenced", "fenced", "fenced", "fenced"]
+          answers.flat().map(({ _tag }) => _tag),
+          Array.from({ length: 8 }, () => "fenced")
         )
       }).pipe(Effect.provide(Stage.postgres(engine))),
     without(
@@ -67,8 +74,8 @@ describe("Rule 4: epochs", () => {
     without(
       "does not look at death, only at the lease of a worker that had long to live",
       "postgres/queries/append-entries.ts",
-      "(select w.lease_until from makegood.worker w where w.worker_id = ${what}.worker and w.died_at is null)",
-      "(select w.lease_until + interval '1 day' from makegood.worker w where w.worker_id = ${what}.worker)"
+      "(select w.lease_until from makegood.worker w where w.worker_id = ${worker} and w.died_at is null)",
+      "(select w.lease_until + interval '1 day' from makegood.worker w where w.worker_id = ${worker})"
     )
   )
 })

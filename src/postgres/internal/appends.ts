@@ -11,6 +11,7 @@ import type { Append, Appended } from "../../outbox/Outbox.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { Accepted, Prepared } from "../queries/append-entries.ts"
+import { appendAlone, isFit } from "../queries/append-alone.ts"
 import { appendCarefully, appendEntries, prepare } from "../queries/append-entries.ts"
 import { findSlots } from "../queries/find-slots.ts"
 import type { Answer } from "./batcher.ts"
@@ -35,9 +36,28 @@ export const make = (
   options: Options
 ): ((append: Append) => Effect.Effect<Appended, OutboxError>) => {
   const flush = (batch: ReadonlyArray<Prepared>, answer: Answer<Appended, OutboxError>): Effect.Effect<void> =>
-    Effect.catch(send(appendEntries(batch), batch, answer), (error) =>
+    Effect.catch(sendFirst(batch, answer), (error) =>
       Failure.isTaken(error) ? carefully(batch, answer) : apart(batch, answer, error)
     )
+
+  const sendFirst = (
+    batch: ReadonlyArray<Prepared>,
+    answer: Answer<Appended, OutboxError>
+  ): Effect.Effect<void, SqlError | OutboxError> => {
+    const [alone] = batch
+    if (batch.length > 1 || alone === undefined || !isFit(alone)) return send(appendEntries(batch), batch, answer)
+    return Effect.flatMap(connections.write(appendAlone(alone)), ([written]) =>
+      written === undefined
+        ? decide([{ index: 0, append: alone.append }], answer)
+        : accepted(0, alone, written.at, answer)
+    )
+  }
+
+  const accepted = (index: number, { append }: Prepared, at: number, answer: Answer<Appended, OutboxError>) => {
+    announce(append)
+    answer(index, Effect.succeed<Appended>({ _tag: "appended", at }))
+    return Effect.void
+  }
 
   const carefully = (batch: ReadonlyArray<Prepared>, answer: Answer<Appended, OutboxError>): Effect.Effect<void> =>
     Effect.catch(send(appendCarefully(batch), batch, answer), (error) => apart(batch, answer, error))

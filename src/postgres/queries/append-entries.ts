@@ -57,9 +57,9 @@ const values = `e.run_id, e.seq, e.epoch, e.append_id, e.leaves, ${Entry.format}
 // Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for
 // its run's row. Subqueries, not joins: a plan that was made while the tables were small would read them whole ever
 // after.
-const isHeld = (what: string) =>
-  `(select r.owner from makegood.run r where r.run_id = ${what}.run_id and r.epoch = ${what}.epoch) = ${what}.worker
-    and (select w.lease_until from makegood.worker w where w.worker_id = ${what}.worker and w.died_at is null)
+export const isHeld = (run: string, epoch: string, worker: string) =>
+  `(select r.owner from makegood.run r where r.run_id = ${run} and r.epoch = ${epoch}) = ${worker}
+    and (select w.lease_until from makegood.worker w where w.worker_id = ${worker} and w.died_at is null)
       > makegood.now()`
 
 // No gaps: an append begins after an entry that is there.
@@ -71,7 +71,7 @@ const locked = `locked as materialized (
     as a(run_id, epoch, worker, state, phase, stuck_reason, wake_at, result)
   join makegood.run r using (run_id)
   -- Asked again of the row that is locked, and so that no other index than the primary key serves it.
-  where ${isHeld("a")} and (r.epoch = a.epoch and r.owner = a.worker) is true
+  where ${isHeld("a.run_id", "a.epoch", "a.worker")} and (r.epoch = a.epoch and r.owner = a.worker) is true
   order by r.run_id
   for no key update of r
 )`
@@ -103,7 +103,7 @@ with put as (
   insert into makegood.entry (${columns})
   select ${values}
   from ${lines} as e(${lineColumns})
-  where ${isHeld("e")}
+  where ${isHeld("e.run_id", "e.epoch", "e.worker")}
     and ${follows}
   order by e.run_id, e.seq
   returning run_id
@@ -116,7 +116,7 @@ put as (
   insert into makegood.entry (${columns})
   select ${values}
   from ${linesOfChanges} as e(${lineColumns}, changes)
-  where ${isHeld("e")}
+  where ${isHeld("e.run_id", "e.epoch", "e.worker")}
     and ${follows}
     and (not e.changes or e.run_id in (select run_id from locked))
   order by e.run_id, e.seq
@@ -130,7 +130,7 @@ with ${locked},
 line as materialized (
   select e.*
   from ${linesOfChanges} as e(${lineColumns}, changes)
-  where ${isHeld("e")}
+  where ${isHeld("e.run_id", "e.epoch", "e.worker")}
     and ${follows}
     and (not e.changes or e.run_id in (select run_id from locked))
 ),
