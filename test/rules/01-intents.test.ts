@@ -68,8 +68,8 @@ describe("Rule 1: intents", () => {
     without(
       "calls while the intent is on its way",
       call,
-      "if (needsIntent(job)) yield* commit(desk, [intent])",
-      'if (needsIntent(job)) desk.pen.write([intent], "now")'
+      "yield* commit(desk, [intent])",
+      'desk.pen.write([intent], "now")'
     ),
     without(
       "tries again while that is on its way",

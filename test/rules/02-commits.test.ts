@@ -7,7 +7,7 @@ import * as Stage from "./Stage.ts"
 
 const urgency = 'job.intent.act === "query" ? "later" : job.manner.doubt._tag === "askPerson" ? "now" : "soon"'
 
-const onPostgres = (engine: Engine, live: Parameters<typeof Stage.working>[1], commitDelay: "1 hour" | "1 milli") =>
+const onPostgres = <R>(engine: Engine, live: Layer.Layer<never, never, R>, commitDelay: "1 hour" | "1 milli") =>
   Stage.working(engine, live, { commitDelay }).pipe(Layer.provideMerge(Stage.postgres(engine)))
 
 describe("Rule 2: commits", () => {

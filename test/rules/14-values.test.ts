@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Schema } from "effect"
+import type { Tool } from "../../src/index.ts"
 import type { Engine } from "./Mutant.ts"
 import { claim, without } from "./Rule.ts"
 import * as Stage from "./Stage.ts"
@@ -13,7 +14,7 @@ const deep = (levels: number): Schema.Json => {
 }
 
 /** Values that get lost easily, with the schema of each. */
-const nasty: Record<string, readonly [schema: Schema.Codec<any, any>, value: unknown]> = {
+const nasty: Record<string, readonly [schema: Tool.Plain, value: unknown]> = {
   NUL: [Schema.String, "a\u0000b"],
   "half a surrogate pair": [Schema.String, "a\ud800b\udc00"],
   "text that looks like an escape": [Schema.String, String.raw`\u0000 \ud800`],
@@ -29,7 +30,7 @@ const parameters = Schema.Struct(Object.fromEntries(Object.entries(nasty).map(([
 const all = Object.fromEntries(Object.entries(nasty).map(([name, [, value]]) => [name, value]))
 
 /** A worker that restarts between two calls, so that the second incarnation sees the first one's values replayed. */
-const onPostgres = (engine: Engine, live: Parameters<typeof Stage.working>[1], maxValueBytes = 4 * 1024 * 1024) =>
+const onPostgres = <R>(engine: Engine, live: Layer.Layer<never, never, R>, maxValueBytes = 4 * 1024 * 1024) =>
   Stage.working(engine, live, { maxValueBytes }).pipe(Layer.provideMerge(Stage.postgres(engine)))
 
 describe("Rule 14: values", () => {
@@ -103,7 +104,13 @@ describe("Rule 14: values", () => {
         })
         let asked: Schema.Json = null
         const live = Rule.toLayer(() => Effect.as(A({ of: asked }), null))
-        for (const value of [Number.NaN, deep(300), () => 1, [undefined], -0] as ReadonlyArray<never>) {
+        for (const value of [
+          Number.NaN,
+          deep(300),
+          () => 1,
+          [undefined],
+          -0
+        ] as ReadonlyArray<unknown> as ReadonlyArray<Schema.Json>) {
           asked = value
           yield* Effect.gen(function* () {
             const refused = yield* Rule.start({ of: value }).pipe(

@@ -105,7 +105,11 @@ describe("Rule 17: refusals", () => {
           })
           const Modest = Stage.tool(engine, "Modest", () => Effect.void)
           const Rule = Stage.saga(engine, [Greedy, Modest])
-          const live = Rule.toLayer(({ id }) => (id === "greedy" ? Greedy({}) : Modest({})))
+          const live = Rule.toLayer(({ id }) =>
+            Effect.gen(function* () {
+              return id === "greedy" ? yield* Greedy({}) : yield* Modest({})
+            })
+          )
           yield* Effect.gen(function* () {
             const greedy = yield* Rule.start({ id: "greedy" })
             const modest = yield* Rule.start({ id: "modest" })

@@ -2,6 +2,10 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type * as Index from "../../src/index.ts"
+import type * as Outbox from "../../src/outbox/Outbox.ts"
+import type * as Postgres from "../../src/postgres/index.ts"
+import type * as Lease from "../../src/worker/internal/lease.ts"
 
 /** A change: which words, found exactly once (or so many times) under a file or folder of `src`, become which. */
 export interface Change {
@@ -16,17 +20,15 @@ export const modules = {
   index: "index.ts",
   outbox: "outbox/Outbox.ts",
   postgres: "postgres/index.ts",
-  lease: "worker/internal/lease.ts",
-  settings: "postgres/internal/settings.ts"
+  lease: "worker/internal/lease.ts"
 } as const
 
 /** The engine as tests see it, so that the same test runs on the true one and on a changed one. */
 export interface Engine {
-  readonly index: typeof import("../../src/index.ts")
-  readonly outbox: typeof import("../../src/outbox/Outbox.ts")
-  readonly postgres: typeof import("../../src/postgres/index.ts")
-  readonly lease: typeof import("../../src/worker/internal/lease.ts")
-  readonly settings: typeof import("../../src/postgres/internal/settings.ts")
+  readonly index: typeof Index
+  readonly outbox: typeof Outbox
+  readonly postgres: typeof Postgres
+  readonly lease: typeof Lease
 }
 
 const root = join(import.meta.dirname, "../..")

@@ -39,7 +39,7 @@ export const claim = <E>(
     it.live(`${title}; seen to fail: ${what}`, () =>
       Effect.gen(function* () {
         const engine = yield* Effect.promise(() => mutant(changes))
-        const exit = yield* Effect.exit(test(engine).pipe(Effect.timeout("6 seconds"), silent))
+        const exit = yield* Effect.exit(test(engine).pipe(Effect.timeout("5 seconds"), silent))
         if (Exit.isSuccess(exit)) return yield* Effect.die(new Error(`The test does not see that the engine ${what}`))
         const error = Cause.squash(exit.cause)
         if (error instanceof Error && error.name === "AssertionError") return

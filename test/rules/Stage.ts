@@ -1,6 +1,7 @@
 /** What the tests of the rules play on: an outbox in Postgres, statements held up in their middle, workers and tools. */
 import { PgClient } from "@effect/sql-pg"
-import { Duration, Effect, Layer, Option, Schema } from "effect"
+import type { Duration, Option } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import type { Outbox as Service } from "../../src/outbox/Outbox.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
 import type { Postgres } from "../../src/postgres/index.ts"
@@ -88,11 +89,8 @@ export const commits = (runId: string) => Effect.map(written(runId), (all) => ne
 export const swift: Worker.Options = { poll: "30 millis", heartbeat: "60 millis", grace: "2 seconds" }
 
 /** A worker for these sagas, above an outbox. */
-export const working = (
-  { index }: Engine,
-  sagas: Layer.Layer<never, never, Worker.Worker>,
-  options: Worker.Options = {}
-) => sagas.pipe(Layer.provideMerge(index.Worker.layer({ ...swift, ...options })))
+export const working = <R>({ index }: Engine, sagas: Layer.Layer<never, never, R>, options: Worker.Options = {}) =>
+  sagas.pipe(Layer.provideMerge(index.Worker.layer({ ...swift, ...options })))
 
 /** What a tool does: anything, under its call. */
 export type Act = (call: Tool.Call) => Effect.Effect<unknown>
