@@ -8,8 +8,8 @@
  */
 import type { PgClient } from "@effect/sql-pg"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Clock, Effect, Exit } from "effect"
-import type { Scope } from "effect"
+import { Clock, Effect } from "effect"
+import type { Exit, Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import * as Failure from "./failure.ts"
@@ -125,18 +125,48 @@ export const toOutboxError = (error: SqlError | OutboxError): OutboxError =>
 export const bounded = <A, E>(effect: Effect.Effect<A, E>, millis: number): Effect.Effect<A, E | OutboxError> =>
   Effect.callback<A, E | OutboxError>((resume) => {
     const work = Effect.runFork(effect)
-    const timer = Effect.runFork(Effect.sleep(millis))
+    if (work.pollUnsafe() !== undefined) return resume(work.pollUnsafe() as Exit.Exit<A, E>)
+    const patience = {
+      until: performance.now() + millis,
+      end: () => {
+        patiences.delete(patience)
+        resume(Effect.fail(Failure.timedOut(millis)))
+        work.interruptUnsafe()
+      }
+    }
+    watch(patience)
     work.addObserver((exit) => {
-      timer.interruptUnsafe()
+      patiences.delete(patience)
       resume(exit)
     })
-    timer.addObserver((exit) => {
-      if (Exit.isFailure(exit)) return
-      resume(Effect.fail(Failure.timedOut(millis)))
-      work.interruptUnsafe()
-    })
     return Effect.sync(() => {
-      timer.interruptUnsafe()
+      patiences.delete(patience)
       work.interruptUnsafe()
     })
   })
+
+interface Patience {
+  readonly until: number
+  readonly end: () => void
+}
+
+// A timer for each statement is dear; one looks after all that are under way, so that a time-out is up to a tick late.
+const tickMillis = 50
+const patiences = new Set<Patience>()
+let isWatching = false
+
+const watch = (patience: Patience) => {
+  patiences.add(patience)
+  if (isWatching) return
+  isWatching = true
+  Effect.runFork(
+    Effect.gen(function* () {
+      while (patiences.size > 0) {
+        yield* Effect.sleep(tickMillis)
+        const now = performance.now()
+        for (const { end, until } of Array.from(patiences)) if (until <= now) end()
+      }
+      isWatching = false
+    })
+  )
+}

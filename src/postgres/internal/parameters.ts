@@ -20,7 +20,5 @@ export const double = PgTypes.float8
 /** Why a text is refused. */
 export const notText = "a text with NUL or half a surrogate pair"
 
-const halfPair = /\p{Surrogate}/u
-
 /** Whether Postgres can keep `text` as it is: no NUL, and no half of a surrogate pair, which UTF-8 cannot say. */
-export const isText = (text: string): boolean => !text.includes("\0") && !halfPair.test(text)
+export const isText = (text: string): boolean => text.isWellFormed() && !text.includes("\0")

@@ -1,5 +1,5 @@
 /** One attempt of a call. */
-import { Cause, Data, Duration, Effect, Exit, Option } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Fiber, Option } from "effect"
 import * as Failure from "../../tool/Failure.ts"
 import * as Landmark from "../Landmark.ts"
 import { succeeded } from "./outcome.ts"
@@ -31,14 +31,12 @@ export const attemptOnce = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Attempted> {
   const { intent } = job
   const side = isCompensation(intent) ? "compensation" : "call"
-  const act = Effect.suspend(() => {
+  const once = Effect.suspend(() => {
     Landmark.reached(`${side}.before-act`, desk.runId)
     // The last thing before the act: the process may have stood still anywhere above.
     return desk.lease.isOver() ? Effect.fail(new LeaseOver()) : job.attempt(callOf(desk, job, progress))
-  }).pipe(
-    Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))),
-    Effect.timeoutOption(job.manner.timeout)
-  )
+  }).pipe(Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))))
+  const act = within(once, job.manner.timeout)
   const exit = yield* Effect.exit(
     job.tool.kind === "transaction"
       ? Transaction.execute(desk, job, progress.pending, act)
@@ -67,6 +65,32 @@ export const attemptOnce = Effect.fnUntraced(function* (
   }
   return { _tag: "setback", failure: Option.none(), class: Failure.inDoubt, why: "It interrupted itself." }
 })
+
+/** `none` where the act took longer: then it is interrupted, and awaited. One that ends at once costs no timer. */
+const within = <A, E>(act: Effect.Effect<A, E>, timeout: Duration.Duration): Effect.Effect<Option.Option<A>, E> =>
+  Effect.withFiber((caller) =>
+    Effect.callback<Option.Option<A>, E>((resume) => {
+      const fork = Effect.runForkWith(caller.context)
+      const fiber = fork(act)
+      const ended = fiber.pollUnsafe()
+      if (ended !== undefined) return resume(Exit.map(ended, Option.some))
+      let isLate = false
+      const timer = fork(Effect.sleep(timeout))
+      timer.addObserver((exit) => {
+        isLate = Exit.isSuccess(exit)
+        if (isLate) fiber.interruptUnsafe()
+      })
+      fiber.addObserver((exit) => {
+        timer.interruptUnsafe()
+        resume(isLate && Exit.hasInterrupts(exit) ? Effect.succeedNone : Exit.map(exit, Option.some))
+      })
+      return Effect.suspend(() => {
+        timer.interruptUnsafe()
+        fiber.interruptUnsafe()
+        return Fiber.await(fiber)
+      })
+    })
+  )
 
 const timedOut = (job: Job): Setback => ({
   _tag: "setback",

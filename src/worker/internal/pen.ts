@@ -43,6 +43,9 @@ export interface Loan {
   readonly back: (appended: Appended | undefined) => void
 }
 
+/** How an append is sent again whose fate is not known. */
+const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
+
 type Answer = Appended | { readonly _tag: "refused"; readonly error: OutboxError }
 
 export const make = (options: {
@@ -151,7 +154,7 @@ export const make = (options: {
   const send = (append: Append): Effect.Effect<Answer> =>
     outbox.append(append).pipe(
       Effect.retry({
-        schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]),
+        schedule: patiently,
         while: (error) => error.reason.retryable && !lease.isOver()
       }),
       Effect.catch((error) => {
