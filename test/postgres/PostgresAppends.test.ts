@@ -27,15 +27,18 @@ const transactions = (runs: ReadonlyArray<string>) =>
   )
 
 describe("appends of many runs at once", () => {
-  it.live("share a commit", () =>
+  it.live.each([
+    { count: 10, commits: 1 },
+    { count: 50, commits: 2 }
+  ])("share a commit, or two where they are many: $count", ({ commits, count }) =>
     Effect.gen(function* () {
       const worker = yield* Stage.worker
-      const runs = yield* Effect.replicateEffect(Stage.held(worker), 50)
+      const runs = yield* Effect.replicateEffect(Stage.held(worker), count)
       const answers = yield* Effect.forEach(runs, (run) => outcome(Stage.append(run, worker, { entries: two })), {
         concurrency: "unbounded"
       })
       assert.isTrue(answers.every((answer) => answer === "appended"))
-      assert.strictEqual(yield* transactions(runs), 1)
+      assert.strictEqual(yield* transactions(runs), commits)
     }).pipe(Effect.provide(Stage.layer()))
   )
 

@@ -26,24 +26,32 @@ export interface Report {
 type Service = Outbox.Outbox["Service"]
 
 /** The outbox as a process sees it: after its death nothing is answered, and nothing written but by a zombie. */
-const seenBy = (process: Process, outbox: Service, late: Array<Effect.Effect<unknown, unknown>>, zombies: boolean): Service => {
+const seenBy = (
+  process: Process,
+  outbox: Service,
+  late: Array<Effect.Effect<unknown, unknown>>,
+  zombies: boolean
+): Service => {
   const seen: Record<string, unknown> = { ...outbox }
   for (const [name, operation] of Object.entries(outbox)) {
     const guard = (effect: Effect.Effect<unknown, unknown>) =>
       Effect.suspend(() => {
-        if (process.alive) return Effect.flatMap(effect, (answer) => (process.alive ? Effect.succeed(answer) : Effect.never))
+        if (process.alive)
+          return Effect.flatMap(effect, (answer) => (process.alive ? Effect.succeed(answer) : Effect.never))
         if (zombies && name === "append") late.push(effect)
         return Effect.never
       })
     if (name === "listen") continue
-    seen[name] = typeof operation === "function"
-      ? (...args: ReadonlyArray<unknown>) => guard((operation as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)(...args))
-      : guard(operation as Effect.Effect<unknown, unknown>)
+    seen[name] =
+      typeof operation === "function"
+        ? (...args: ReadonlyArray<unknown>) =>
+            guard((operation as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)(...args))
+        : guard(operation as Effect.Effect<unknown, unknown>)
   }
   return seen as unknown as Service
 }
 
-export const simulate = Effect.fnUntraced(function*({ deaths, seed, trouble, zombies }: Plan) {
+export const simulate = Effect.fnUntraced(function* ({ deaths, seed, trouble, zombies }: Plan) {
   const world = new World(seed * 7 + 1, trouble)
   const node: Node = program(seed)
   const outbox = Context.get(yield* Layer.build(Layer.fresh(Outbox.layerMemory)), Outbox.Outbox)
@@ -74,7 +82,7 @@ export const simulate = Effect.fnUntraced(function*({ deaths, seed, trouble, zom
       scope
     )
     const worker = yield* Context.get(context, Worker.Worker).id
-    const ended = Effect.gen(function*() {
+    const ended = Effect.gen(function* () {
       if (generation === 0) yield* Effect.forkChild(Effect.provideContext(saga.start({ id: "one" }), context))
       while (true) {
         yield* Effect.sleep("1 millis")
@@ -84,7 +92,13 @@ export const simulate = Effect.fnUntraced(function*({ deaths, seed, trouble, zom
         if (Outbox.isEnd(run.state) || run.state === "stuck") return true
       }
     })
-    const isOver = yield* Effect.raceFirst(Effect.timeout(ended, "5 seconds"), Effect.as(Effect.promise(() => death), false))
+    const isOver = yield* Effect.raceFirst(
+      Effect.timeout(ended, "5 seconds"),
+      Effect.as(
+        Effect.promise(() => death),
+        false
+      )
+    )
     const wasAlive = process.alive
     process.alive = false
     yield* Effect.forkDetach(Scope.close(scope, Exit.void))
@@ -99,13 +113,10 @@ export const simulate = Effect.fnUntraced(function*({ deaths, seed, trouble, zom
 }, Effect.scoped)
 
 const startAgain = (outbox: Service, saga: ReturnType<typeof sagaOf>["saga"]) =>
-  saga.start({ id: "one" }).pipe(
-    Effect.provide(Runs.layer),
-    Effect.provideService(Outbox.Outbox, outbox)
-  )
+  saga.start({ id: "one" }).pipe(Effect.provide(Runs.layer), Effect.provideService(Outbox.Outbox, outbox))
 
 /** Compares the record with the world (G1, G2, G5, G7, G10, G16). */
-const judge = Effect.fnUntraced(function*(world: World, outbox: Service, runId: string, landmarks: number) {
+const judge = Effect.fnUntraced(function* (world: World, outbox: Service, runId: string, landmarks: number) {
   const wrongs = [...world.wrongs]
   const entries = yield* outbox.entries(runId, { from: 0 })
   const state = RunState.fold(entries)
@@ -123,7 +134,9 @@ const judge = Effect.fnUntraced(function*(world: World, outbox: Service, runId: 
     if (run.state === "completed" && act.undone) wrongs.push(`${act.path} was taken back though the run completed`)
     if (run.state === "rolled_back" && !act.undone) wrongs.push(`${act.path} stands though the run was rolled back`)
     if (run.state === "partly_rolled_back" && act.undone === standing.has(act.path)) {
-      wrongs.push(`${act.path} is ${act.undone ? "" : "not "}undone, and ${standing.has(act.path) ? "" : "not "}listed as standing`)
+      wrongs.push(
+        `${act.path} is ${act.undone ? "" : "not "}undone, and ${standing.has(act.path) ? "" : "not "}listed as standing`
+      )
     }
   }
   for (const call of calls) {
@@ -133,7 +146,8 @@ const judge = Effect.fnUntraced(function*(world: World, outbox: Service, runId: 
     for (const one of [call, call.compensation]) {
       if (one === undefined) continue
       const executions = world.executions.get(one.intent.key) ?? 0
-      if (executions > one.attempt) wrongs.push(`${one.path} was executed ${executions} times in ${one.attempt} attempts`)
+      if (executions > one.attempt)
+        wrongs.push(`${one.path} was executed ${executions} times in ${one.attempt} attempts`)
     }
   }
   const byCompletion = calls
@@ -142,7 +156,9 @@ const judge = Effect.fnUntraced(function*(world: World, outbox: Service, runId: 
     .map((call) => call.path)
     .filter((path) => world.undoings.includes(path))
   if (world.undoings.join() !== byCompletion.join()) {
-    wrongs.push(`taken back in the order ${world.undoings.join()}, done in the order ${byCompletion.toReversed().join()}`)
+    wrongs.push(
+      `taken back in the order ${world.undoings.join()}, done in the order ${byCompletion.toReversed().join()}`
+    )
   }
   const report: Report = { wrongs, state: run.state, landmarks }
   return report

@@ -45,7 +45,11 @@ export class World {
     this.trouble = trouble
   }
 
-  private readonly execute = <A, E>(process: Process, key: string, act: () => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  private readonly execute = <A, E>(
+    process: Process,
+    key: string,
+    act: () => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
     Effect.suspend(() => {
       if (!process.alive) return Effect.never
       this.executions.set(key, (this.executions.get(key) ?? 0) + 1)

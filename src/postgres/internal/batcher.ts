@@ -12,6 +12,9 @@ interface Waiting<In, Out, E> {
   readonly resume: (answer: Effect.Effect<Out, E>) => void
 }
 
+/** So many requests are not yet divided among flights. */
+const fewest = 16
+
 /** What a flush answers with, once for each request of its batch, by its index. */
 export type Answer<Out, E> = (index: number, answer: Effect.Effect<Out, E>) => void
 
@@ -30,17 +33,20 @@ export interface Options<In, Out, E> {
 export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) => Effect.Effect<Out, E>) => {
   let waiting: Array<Waiting<In, Out, E>> = []
   let flying = 0
+  /** How many requests are on their way. */
+  let aboard = 0
   let scheduled = false
 
   const take = (): Array<Waiting<In, Out, E>> => {
     const batch: Array<Waiting<In, Out, E>> = []
     const left: Array<Waiting<In, Out, E>> = []
     const keys = new Set<string>()
+    const share = fairShare(waiting.length + aboard)
     let weight = 0
     for (const one of waiting) {
       const key = options.keyOf(one.request)
       weight += options.weigh(one.request)
-      if (keys.has(key) || (weight > options.capacity && batch.length > 0)) {
+      if (keys.has(key) || batch.length >= share || (weight > options.capacity && batch.length > 0)) {
         left.push(one)
         continue
       }
@@ -50,6 +56,10 @@ export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) =
     waiting = left
     return batch
   }
+
+  // Who is served together asks together again. Without shares one batch would grow to hold nearly all, and the database
+  // would rest while the process works, and the process while the database does. Few stay together: a commit costs more.
+  const fairShare = (requests: number): number => (requests < fewest ? requests : Math.ceil(requests / options.flights))
 
   const fly = () => {
     scheduled = false
@@ -64,18 +74,19 @@ export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) =
 
   const flight = Effect.suspend(() => {
     const batch = take()
-    return options.flush(
-      batch.map((one) => one.request),
-      (index, answer) => batch[index]?.resume(answer)
-    )
-  }).pipe(
-    Effect.ensuring(
+    aboard += batch.length
+    return Effect.ensuring(
+      options.flush(
+        batch.map((one) => one.request),
+        (index, answer) => batch[index]?.resume(answer)
+      ),
       Effect.sync(() => {
         flying--
+        aboard -= batch.length
         schedule()
       })
     )
-  )
+  })
 
   // At the end of this turn, so that fibers woken together are served together.
   const schedule = () => {

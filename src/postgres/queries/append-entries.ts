@@ -4,7 +4,7 @@
  * A run's append is accepted where its worker is live, the run's row names that worker and epoch, the entry before it is
  * there, and every place is free. The run's row and the inbox follow only for accepted ones. There are three texts:
  *
- * - `plain`, where no run's row changes and no message is taken: the steady state. One insert without `ON CONFLICT`: a
+ * - `plain`, where no run's row changes, no message is taken, and all is of one worker: the steady state. One insert without `ON CONFLICT`: a
  *   place that is taken, by a successor or by the same append sent before, fails the whole batch with 23505, and then it
  *   is sent carefully.
  * - `full`, the same with rows and messages.
@@ -103,8 +103,13 @@ with put as (
   insert into makegood.entry (${columns})
   select ${values}
   from ${lines} as e(${lineColumns})
-  where ${isHeld("e.run_id", "e.epoch", "e.worker")}
-    and ${follows}
+  -- Looked at once a run, not once an entry; and all runs are of one worker.
+  where (e.run_id in (
+    select a.run_id
+    from unnest($2::uuid[], $3::int[], $4::int[], $20::int[]) as a(run_id, seq, epoch, place)
+    where a.place = 0 and ${isHeld("a.run_id", "a.epoch", "($6::text[])[1]")}
+      and (select p.seq from makegood.entry p where p.run_id = a.run_id and p.seq = a.seq - 1) is not null
+  )) is true
   order by e.run_id, e.seq
   returning run_id
 )
@@ -156,7 +161,8 @@ const isPlain = ({ append }: Prepared) => append.change === undefined && append.
 /** The statement for a batch with at most one append a run. Fails with 23505 where a place is taken. */
 export const appendEntries = (batch: ReadonlyArray<Prepared>): Statement<Accepted> => {
   const params = lineParameters(batch)
-  return batch.every(isPlain)
+  const worker = batch[0]?.append.worker
+  return batch.every((one) => isPlain(one) && one.append.worker === worker)
     ? { text: plain, params }
     : { text: full, params: [...params, ...changeParameters(batch)] }
 }
