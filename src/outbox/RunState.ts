@@ -80,7 +80,7 @@ export interface RunState {
   readonly delivered: ReadonlyArray<string>
   /** The highest stamp of an outcome; the body's clock never goes below it. */
   readonly stamp: number
-  /** How often the run was taken from a dead worker since its last sign of progress. */
+  /** How often it was taken from a dead worker, or anew by one that had lost it, since its last sign of progress. */
   readonly deaths: number
   readonly rollback: Entry.RollbackBegan | undefined
   readonly stuck: Entry.Stuck | undefined
@@ -168,7 +168,7 @@ export const make = (): Growing => {
     state.epoch = stored.epoch
     switch (entry._tag) {
       case "claimed":
-        if (entry.from === "dead") state.deaths++
+        if (entry.from === "dead" || entry.from === "own") state.deaths++
         return
       case "intended":
         return intended(entry, stored)

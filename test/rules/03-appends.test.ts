@@ -93,8 +93,8 @@ describe("Rule 3: appends", () => {
     without(
       "inserts in the order of asking",
       append,
-      "    and ${follows}\n  order by e.run_id, e.seq\n  returning run_id",
-      "    and ${follows}\n  returning run_id"
+      "  )) is true\n  order by e.run_id, e.seq\n  returning run_id",
+      "  )) is true\n  returning run_id"
     )
   )
 

@@ -222,8 +222,8 @@ describe("Rule 11: directions of time", () => {
     without(
       "sends it up to the last moment",
       "worker",
-      "+ Duration.toMillis(doubt.validFor) - Duration.toMillis(timeout)",
-      "+ Duration.toMillis(doubt.validFor)"
+      "+ Duration.toMillis(validFor) - Duration.toMillis(manner.timeout)",
+      "+ Duration.toMillis(validFor)"
     )
   )
 })

@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import type * as Entry from "../../src/outbox/Entry.ts"
 import { Outbox, Runs, Saga, Tool, Worker } from "../../src/index.ts"
 import {
@@ -143,6 +143,30 @@ describe("a value that cannot be recorded (G14)", () => {
     )
   })
 
+  claim("as a result that is too large is looked up to take it back", () => {
+    const ledger: Array<string> = []
+    const Large = Tool.make("Large", {
+      parameters: {},
+      success: Schema.String,
+      execute: () => Effect.sync(() => (ledger.push("done"), "x".repeat(100))),
+      compensate: ({ success }) => Effect.sync(() => void ledger.push(`undone: ${success.length}`)),
+      inDoubt: { lookup: (): Effect.Effect<Option.Option<string>> => Effect.succeed(Option.some("x".repeat(100))) }
+    })
+    const Trip = saga("Trip", [Large])
+    return Effect.gen(function* () {
+      const run = yield* play(Trip)
+      assert.strictEqual(run.stuck?.reason, "undecodable")
+      const back = yield* goOn(run, Runs.cancel(run.runId, somebody))
+      assert.strictEqual(back.state, "rolled_back")
+      assert.deepStrictEqual(ledger, ["done", "undone: 100"])
+    }).pipe(
+      withWorker(
+        Trip.toLayer(() => Large({})),
+        { maxValueBytes: 50 }
+      )
+    )
+  })
+
   claim("as a result cannot be taken back without: cancelling is stuck until a person says what it was", () => {
     const ledger: Array<string> = []
     const A = Num(ledger, "no number")
@@ -232,6 +256,27 @@ describe("a run that kills its workers", () => {
       }).pipe(withWorker(Trip.toLayer(() => A(x))))
       assert.strictEqual(run.stuck?.reason, "poison")
       assert.strictEqual(after.state, "completed")
+    }).pipe(Effect.provide(Runs.layer))
+  })
+})
+
+describe("a run that its worker loses again and again", () => {
+  claim("is stuck: poison after five times without progress (G16)", () => {
+    const ledger = new World()
+    const A = act(ledger, "A")
+    const Trip = saga("Trip", [A])
+    return Effect.gen(function* () {
+      const outbox = yield* Outbox.Outbox
+      const { runId } = yield* Trip.start({ id: "a" })
+      const worker = randomUUID()
+      yield* outbox.register({ id: worker, name: "slow", leaseMillis: 60_000 })
+      yield* outbox.claim({ worker, sagas: [{ name: "Trip", version: 1 }], limit: 1 })
+      for (let epoch = 1; epoch <= 4; epoch++) yield* outbox.reclaim(worker, { runId, epoch })
+      yield* outbox.heartbeat({ id: worker, leaseMillis: 0 })
+      yield* outbox.bury
+      const run = yield* atRest(runId).pipe(withWorker(Trip.toLayer(() => A(x))))
+      assert.strictEqual(run.stuck?.reason, "poison")
+      assert.isEmpty(ledger.ledger)
     }).pipe(Effect.provide(Runs.layer))
   })
 })

@@ -8,7 +8,7 @@
 import { Duration, Effect, Option } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import { attemptOnce } from "./attempt.ts"
-import { settle } from "./doubt.ts"
+import { keyIsOld, settle } from "./doubt.ts"
 import { givenUp } from "./outcome.ts"
 import {
   attemptFailed,
@@ -22,6 +22,7 @@ import {
   needsIntent,
   nextDelay,
   type Progress,
+  stuck,
   wait,
   withPending
 } from "./progress.ts"
@@ -110,5 +111,7 @@ const prepare = Effect.fnUntraced(function* (
   const attempted: Entry.Entry = { _tag: "attempted", path, attempt: progress.attempt }
   yield* commit(desk, withPending(progress, ...settling, attempted))
   progress.lastIntendedAt = desk.lease.now()
-  return undefined
+  // The commit may have taken its time.
+  const why = keyIsOld(desk, job, progress)
+  return why === undefined ? undefined : stuck("in_doubt", path, why)
 })

@@ -1,5 +1,6 @@
 /** Settling a doubt: finding out whether a call happened, before anything is sent again with its key (G6). */
 import { Cause, Duration, Effect, Exit, Option } from "effect"
+import type { Schedule } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import type { Lookup } from "../../tool/internal/definition.ts"
 import * as Retry from "../../tool/Retry.ts"
@@ -43,12 +44,8 @@ export const settle = Effect.fnUntraced(function* (
     case "idempotent":
       return again("idempotent")
     case "sameKey": {
-      const validUntil = progress.firstIntendedAt + Duration.toMillis(doubt.validFor) - Duration.toMillis(timeout)
-      return desk.lease.now() < validUntil
-        ? again("sameKey")
-        : ask(
-            `Nobody knows whether it happened, and its key is no longer sure to be known (${Duration.format(doubt.validFor)}).`
-          )
+      const why = keyIsOld(desk, job, progress)
+      return why === undefined ? again("sameKey") : ask(why)
     }
     case "askPerson":
       return ask("Nobody knows whether it happened, and its tool says that only a person can find out.")
@@ -56,6 +53,32 @@ export const settle = Effect.fnUntraced(function* (
       return yield* lookUp(desk, job, progress, doubt.lookup, doubt.settle ?? timeout)
   }
 })
+
+/** Why the key of a call in doubt must not be sent again, where the target may have forgotten it by then. */
+export const keyIsOld = (desk: Desk, { manner }: Job, progress: Progress): string | undefined => {
+  if (!progress.doubtful || manner.doubt._tag !== "sameKey") return undefined
+  const { validFor } = manner.doubt
+  const validUntil = progress.firstIntendedAt + Duration.toMillis(validFor) - Duration.toMillis(manner.timeout)
+  return desk.lease.now() < validUntil
+    ? undefined
+    : `Nobody knows whether it happened, and its key is no longer sure to be known (${Duration.format(validFor)}).`
+}
+
+/** What the target says of a call that did happen; `none` where it cannot say, or cannot be asked. */
+export const recollect = (
+  desk: Desk,
+  { intent, manner, parameters, record }: Job
+): Effect.Effect<Option.Option<unknown>> => {
+  const { doubt, retry, timeout } = manner
+  if (doubt._tag !== "lookup") return Effect.succeedNone
+  const { key, path } = intent
+  const call = { key, path, runId: desk.runId, attempt: record?.attempt ?? 1, previousFailure: undefined }
+  return doubt.lookup({ parameters }, call).pipe(
+    Effect.timeout(timeout),
+    Effect.retry(retry.transient as Schedule.Schedule<unknown>),
+    Effect.catchCause(() => Effect.succeedNone)
+  )
+}
 
 /** Asks the target. That it finds nothing counts only once a late act would have appeared. */
 const lookUp = Effect.fnUntraced(function* (

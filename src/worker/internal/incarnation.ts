@@ -376,7 +376,7 @@ export const make = (
         stuck({
           reason: "poison",
           path: undefined,
-          why: `${state.deaths} workers died while they held it, one after the other, and it made no progress.`
+          why: `${state.deaths} times its worker died or lost it, one after the other, and it made no progress.`
         })
       } else if (isGoingBack) takeBack()
       else if (state.cancel !== undefined) goBack(cancelled(state.cancel))

@@ -12,6 +12,7 @@ import { plan } from "../../saga/Rollback.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { perform } from "./call.ts"
+import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
 import type { Desk } from "./progress.ts"
 import type { Verdict } from "./stage.ts"
@@ -58,8 +59,8 @@ export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.R
       `the parameters of ${call.path}`
     )
     if (Result.isFailure(parameters)) return stuck("undecodable", call.path, parameters.failure.message)
-    const settled =
-      item._tag === "settle" ? yield* settle(driving, tool, call, parameters.success) : happened(tool, call)
+    const find = item._tag === "settle" ? settle : happened
+    const settled = yield* find(driving, tool, call, parameters.success)
     if ("ending" in settled) return settled.ending
     if (settled.happened === false) continue
     if (call.intent.act === "irreversible") {
@@ -83,14 +84,22 @@ type Known =
   | { readonly happened: false }
   | { readonly ending: Ending }
 
-const happened = (tool: Definition, call: Call): Known => {
-  const value = call.outcome?._tag === "succeeded" ? call.outcome.entry.value : undefined
-  if (value === undefined) return { happened: true, success: Option.none() }
+const happened = Effect.fnUntraced(function* (
+  { desk }: Driving,
+  tool: Definition,
+  call: Call,
+  parameters: unknown
+): Effect.fn.Return<Known> {
+  if (call.outcome?._tag !== "succeeded") return { happened: true, success: Option.none() }
+  const { value } = call.outcome.entry
+  if (value === undefined) {
+    return { happened: true, success: yield* recollect(desk, Jobs.fromRecord(tool, call, parameters)) }
+  }
   const decoded = Value.codec(tool.success).decode(value, `the result of ${call.path}`)
   return Result.isFailure(decoded)
     ? { ending: stuck("undecodable", call.path, decoded.failure.message) }
     : { happened: true, success: Option.some(decoded.success) }
-}
+})
 
 /** Finds out whether a call happened whose end is not known. */
 const settle = Effect.fnUntraced(function* (
