@@ -50,7 +50,10 @@ const temporary = (keep: boolean) =>
       await chmod(directory, 0o755)
       return directory
     }),
-    (directory) => (keep ? Effect.void : Effect.promise(() => rm(directory, { recursive: true, force: true })))
+    (directory) =>
+      keep
+        ? Effect.void
+        : Effect.promise(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   )
 
 /** The machine is very busy, or something waits that should not. */

@@ -53,7 +53,7 @@ export const layer: Layer.Layer<PgClient.PgClient | SqlClient, SqlError> = layer
 /** A new temporary folder; removed when the scope closes. */
 export const temporaryDirectory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "makegood-test-"))),
-  (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
+  (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
 )
 
 /** A server of one's own in a temporary folder, for tests that stop, kill and restart it. */
