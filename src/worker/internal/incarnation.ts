@@ -190,9 +190,11 @@ export const make = (
     result: more.result
   })
 
-  /** Writes what becomes of the run, and puts it down. */
-  const turnTo = (entries: ReadonlyArray<Entry.Entry>, change: Change) =>
+  /** Writes what becomes of the run, and puts it down. What it is told from here on waits in the inbox. */
+  const turnTo = (entries: ReadonlyArray<Entry.Entry>, change: Change) => {
+    isLeaving = true
     pen.turn(entries, change, (at) => putDown({ ...run, ...change, epoch, owner: undefined, changedAt: at }))
+  }
 
   const stuck = ({ path, reason, why }: Stage.Verdict) => {
     if (isDown || isLeaving) return
