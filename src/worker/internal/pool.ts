@@ -132,13 +132,10 @@ export const make = Effect.fnUntraced(function* (
   const hold = (run: Run, epoch: number, state: RunState.Growing, unreadable: string | undefined) => {
     const handler = handlers.get(handlerKey(run.saga, run.version))
     if (handler === undefined || isStopping) return undefined
+    // A run has one incarnation here: what came before this claim is void.
+    held.get(run.runId)?.incarnation.putDown()
     const incarnation = Incarnation.make(
-      {
-        ...settings,
-        lease,
-        maxDeaths,
-        fork
-      },
+      { ...settings, lease, maxDeaths, fork },
       {
         run,
         epoch,
