@@ -123,7 +123,7 @@ describe("Rule 5: expiry", () => {
       "goes on with what it holds",
       "worker",
       'putAllDown("its lease was over and it was declared dead")',
-      "void 0"
+      "held.clear()"
     ),
     without(
       "keeps its id",
