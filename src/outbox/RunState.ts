@@ -118,9 +118,7 @@ export const make = (): Growing => {
   }
 
   const callAt = (path: string): MutableCall => {
-    const compensated = Path.compensatedBy(path)
-    const step = steps.get(compensated ?? path)
-    const call = step?._tag === "call" ? (compensated === undefined ? step : step.compensation) : undefined
+    const call = findCall(steps, path) as MutableCall | undefined
     if (call === undefined) throw new Error(`The record speaks of the call ${path} before its intent`)
     return call
   }
@@ -256,6 +254,14 @@ export const fold = (entries: Iterable<Entry.Stored>): RunState => {
   const state = make()
   for (const stored of entries) state.add(stored)
   return state
+}
+
+/** The call or compensation at `path`, if the record has one. */
+export const findCall = (steps: RunState["steps"], path: string): Call | undefined => {
+  const compensated = Path.compensatedBy(path)
+  const step = steps.get(compensated ?? path)
+  if (step?._tag !== "call") return undefined
+  return compensated === undefined ? step : step.compensation
 }
 
 /** Whether nobody knows if the call happened. While a worker holds the run, it may be about to find out. */

@@ -56,8 +56,8 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         )
       : Effect.fail(failed(new RunNotFound({ runId })))
 
-  const history = Effect.fnUntraced(function* (runId: string) {
-    yield* find(runId)
+  /** All entries of a run that is there. */
+  const entriesOf = Effect.fnUntraced(function* (runId: string) {
     const entries: Array<Entry.Stored> = []
     while (true) {
       const page = yield* lift(outbox.entries(runId, { from: entries.length, limit: pageSize }))
@@ -66,9 +66,11 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     }
   })
 
+  const history = (runId: string) => Effect.andThen(find(runId), entriesOf(runId))
+
   const get = Effect.fnUntraced(function* (runId: string) {
     const run = yield* find(runId)
-    return detailsOf(run, RunState.fold(yield* history(runId)))
+    return detailsOf(run, RunState.fold(yield* entriesOf(runId)))
   })
 
   /** Ends when something about the run may have changed. */
@@ -184,7 +186,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     const decode = (schema: SagaDefinition["success"], what: string) =>
       fromResult(Value.codec(schema).decode(run.result ?? "null", `the ${what} of the run ${run.runId}`))
     if (run.state === "completed") return yield* decode(saga.success, "result")
-    const { cancel, rollback } = RunState.fold(yield* history(run.runId))
+    const { cancel, rollback } = RunState.fold(yield* entriesOf(run.runId))
     if (rollback?.cause === "failed") return yield* Effect.fail(yield* decode(saga.error, "failure"))
     const why = cancel?.why
     return yield* new RunCancelled({ runId: run.runId, by: cancel?.by ?? "", ...(why === undefined ? {} : { why }) })

@@ -3,8 +3,7 @@ import { Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Message } from "../../outbox/Outbox.ts"
-import * as Path from "../../outbox/Path.ts"
-import { isInDoubt } from "../../outbox/RunState.ts"
+import { findCall, isInDoubt } from "../../outbox/RunState.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type { Verdict } from "./stage.ts"
@@ -26,7 +25,7 @@ export const heed = (
     entries.push(toldOf(message))
     const { told } = message
     if (told.message !== "resolve" || told.path === undefined || settled.has(told.path)) continue
-    const call = callAt(state, told.path)
+    const call = findCall(state.steps, told.path)
     if (call === undefined || !isOpen(call)) continue
     const found = resolved(message, call, tools, stamp)
     if ("reason" in found) {
@@ -38,13 +37,6 @@ export const heed = (
     }
   }
   return { entries, verdict }
-}
-
-const callAt = (state: RunState, path: string): Call | undefined => {
-  const compensated = Path.compensatedBy(path)
-  const step = state.steps.get(compensated ?? path)
-  if (step?._tag !== "call") return undefined
-  return compensated === undefined ? step : step.compensation
 }
 
 /** Whether a person's word about the call is of use. */

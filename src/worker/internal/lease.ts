@@ -10,7 +10,6 @@ import type { Clock } from "effect"
 export interface Lease {
   /** The worker's id; fresh for each registration. */
   readonly worker: string
-  readonly leaseMillis: number
   /** The moment before a request is sent. */
   readonly mark: () => Mark
   /** The database prolonged the lease; the request was sent at `sent` and answered with the database's time `at`. */
@@ -48,7 +47,6 @@ export const make = (options: {
   }
   return {
     worker,
-    leaseMillis,
     mark: () => ({ monotonic: monotonic(), wall: wall() }),
     prolonged: (sent, at) => {
       answered(at)
