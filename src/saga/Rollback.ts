@@ -26,7 +26,7 @@ export type Standing = "irreversible" | "no_compensation"
 const isCompensated = (call: Call): boolean => call.compensation?.outcome?._tag === "succeeded"
 
 const itemOf = (call: Call, canCompensate: (call: Call) => boolean): Item => {
-  if (call.intent.act === "query") return { _tag: "nothing", call }
+  if (call.intent.act === "query" || call.intent.act === "model") return { _tag: "nothing", call }
   if (isCompensated(call)) return { _tag: "compensated", call }
   // A doubt that `compensateInDoubt` is settling goes on as that compensation.
   if (call.compensation !== undefined) return { _tag: "compensate", call }

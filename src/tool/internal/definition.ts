@@ -5,7 +5,8 @@ import type { Policy } from "../InDoubt.ts"
 import type * as Retry from "../Retry.ts"
 import type { Plain } from "../Tool.ts"
 
-export type Kind = "reversible" | "irreversible" | "query" | "transaction"
+/** `model`: asks a model what to do next. It changes nothing, and it costs money. */
+export type Kind = "reversible" | "irreversible" | "query" | "transaction" | "model"
 
 /** What a tool's functions are told of the call they serve. */
 export interface Call<out Failure = unknown> {
@@ -55,6 +56,8 @@ export interface Definition extends Manner {
   readonly failure: Plain
   readonly execute: Erased<never>
   readonly compensation: Compensation | undefined
+  /** Why the run is stuck where a failure of this tool is `blocked`; absent: as the class says. */
+  readonly stuckAs?: "over_budget"
   readonly compensateInDoubt: Erased<{ readonly parameters: unknown; readonly cause: unknown }> | undefined
 }
 

@@ -6,6 +6,7 @@ import { succeeded } from "./outcome.ts"
 import {
   callOf,
   type Desk,
+  durable,
   type Ending,
   flushPending,
   isCompensation,
@@ -45,6 +46,8 @@ export const attemptOnce = Effect.fnUntraced(function* (
           Option.map((result) => succeeded(desk, job, progress, result, "executed"))
         )
   )
+  // What a model answered is kept before anything is done about it.
+  if (job.tool.kind === "model") yield* durable(desk)
   if (Exit.isSuccess(exit)) {
     return Option.isSome(exit.value) ? { _tag: "ended", ending: exit.value.value } : timedOut(job)
   }

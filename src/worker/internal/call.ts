@@ -17,6 +17,7 @@ import {
   type Desk,
   type Ending,
   flushPending,
+  isAnnounced,
   type Job,
   left,
   needsIntent,
@@ -50,7 +51,7 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
     pending: []
   }
   if (record === undefined) {
-    if (needsIntent(job)) {
+    if (isAnnounced(job)) {
       yield* commit(desk, [intent])
       progress.lastIntendedAt = desk.lease.now()
     } else {

@@ -105,6 +105,8 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   if (recorded.outcome === undefined && intent.toolVersion !== step.tool.version) {
     return `The call at ${path} began with version ${intent.toolVersion} of ${intent.tool}, here is version ${step.tool.version}.`
   }
+  // What a model is told may change with its instructions: that is recorded with the next answer, and no divergence.
+  if (intent.act === "model" && step.tool.kind === "model" && intent.tool === step.tool.name) return undefined
   const asked = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`)
   if (Result.isFailure(asked)) return asked.failure.message
   if (digestOfText(asked.success.text) === intent.digest) return undefined

@@ -31,8 +31,10 @@ export const succeeded = (
 }
 
 /** How long the outcome of a call may wait for company. */
-const urgencyOf = (job: Job): "now" | "soon" | "later" =>
-  job.intent.act === "query" ? "later" : job.manner.doubt._tag === "askPerson" ? "now" : "soon"
+const urgencyOf = ({ intent, manner }: Job): "now" | "soon" | "later" => {
+  if (intent.act === "query") return "later"
+  return intent.act === "model" || manner.doubt._tag === "askPerson" ? "now" : "soon"
+}
 
 /** Records that it certainly did not happen and is not tried again; `failure` is what the body gets to see. */
 export const failed = (

@@ -77,14 +77,23 @@ export const stuck = (reason: Entry.StuckReason, path: string, why: string): End
   verdict: { reason, path, why }
 })
 
-/** Whether an attempt is committed as an intent before it is made: reading and transactions are never in doubt. */
-export const needsIntent = (job: Job): boolean => job.tool.kind !== "query" && job.tool.kind !== "transaction"
+const onlyReads = ({ tool }: Job): boolean => tool.kind === "query" || tool.kind === "model"
+
+/** Whether the end of an attempt can be in doubt: reading and transactions never are. */
+export const needsIntent = (job: Job): boolean => !onlyReads(job) && job.tool.kind !== "transaction"
+
+/** Whether the call is in the outbox before it is made. A question to a model is: it costs money. */
+export const isAnnounced = (job: Job): boolean => needsIntent(job) || job.tool.kind === "model"
 
 export const isCompensation = (intent: Entry.Intended): boolean => intent.act === "compensation"
 
 /** Writes entries, with all that was waiting for company, and waits until they are durable. */
 export const commit = (desk: Desk, entries: ReadonlyArray<Entry.Entry>): Effect.Effect<void> =>
   Effect.callback<void>((resume) => desk.pen.write(entries, "now", () => resume(Effect.void)))
+
+/** Waits until all that was written so far is durable. */
+export const durable = (desk: Desk): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => desk.pen.flush(() => resume(Effect.void)))
 
 /** What is waiting for company, with `entry`. */
 export const withPending = (progress: Progress, ...entries: ReadonlyArray<Entry.Entry>): ReadonlyArray<Entry.Entry> => {

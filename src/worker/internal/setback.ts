@@ -68,7 +68,7 @@ export const afterFailure = Effect.fnUntraced(function* (
   progress.pending.push(attemptFailed(job, progress, failure, why === undefined ? {} : { why }))
   if (tag === "blocked" && !isCompensation(intent)) {
     flushPending(desk, progress)
-    return stuck("blocked", path, why ?? "Its target refused, and only a person can change that.")
+    return stuck(job.tool.stuckAs ?? "blocked", path, why ?? "Its target refused, and only a person can change that.")
   }
   return yield* usedUp(desk, job, progress, failure)
 })
@@ -91,6 +91,9 @@ export const usedUp = Effect.fnUntraced(function* (
     }
   }
   flushPending(desk, progress)
+  if (job.tool.stuckAs !== undefined && last.class === "blocked") {
+    return stuck(job.tool.stuckAs, path, "It waits for a person, who has not decided yet.")
+  }
   if (progress.doubtful) {
     return stuck("in_doubt", path, "Nobody knows whether it happened, and all attempts to find out are used up.")
   }
