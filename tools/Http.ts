@@ -269,11 +269,11 @@ const asking = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
       ...(timeout === undefined ? {} : { timeout }),
       execute: (parameters: Schema.Struct.Type<P>, call: Tool.Call) =>
         send(() => request(parameters, call), call, { success: options.success, failures, statuses }),
-      classify: (failure: unknown): Failure.FailureClass => {
+      classify: (failure: unknown, moment: Failure.Moment): Failure.FailureClass => {
         if (failure instanceof HttpError) return classOf(failure)
         const tag = (failure as { readonly _tag?: string } | null)?._tag
         return tag !== undefined && Object.hasOwn(byTag, tag)
-          ? Failure.byTag(byTag)(failure as never)
+          ? Failure.byTag(byTag)(failure as never, moment)
           : Failure.permanent
       }
     }

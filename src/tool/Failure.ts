@@ -54,12 +54,18 @@ export const blockedBy = (why: string): FailureClass => ({ _tag: "blocked", why 
 /** It will never work with these parameters. */
 export const permanent: FailureClass = { _tag: "permanent" }
 
+/** When a failure is classed: what dates in it are measured from. */
+export interface Moment {
+  /** Milliseconds since 1970, by the database's clock. */
+  readonly nowMillis: number
+}
+
 type TagOf<F> = F extends { readonly _tag: infer T extends string } ? T : never
 type WithTag<F, T> = Extract<F, { readonly _tag: T }>
 
 /** One class, or a function to one, for each tag of the failures `F`: all tags, no others. */
 export type ByTag<F> = {
-  readonly [T in TagOf<F>]: FailureClass | ((failure: WithTag<F, T>) => FailureClass)
+  readonly [T in TagOf<F>]: FailureClass | ((failure: WithTag<F, T>, moment: Moment) => FailureClass)
 }
 
 /**
@@ -69,12 +75,12 @@ export type ByTag<F> = {
  * record (only possible past the type checker) is in doubt.
  */
 export const byTag =
-  <F>(cases: ByTag<F>): ((failure: F) => FailureClass) =>
-  (failure) => {
+  <F>(cases: ByTag<F>): ((failure: F, moment: Moment) => FailureClass) =>
+  (failure, moment) => {
     const tag = (failure as { readonly _tag?: unknown } | null | undefined)?._tag
     if (typeof tag !== "string" || !Object.hasOwn(cases, tag)) return inDoubt
-    const found = (cases as Record<string, FailureClass | ((failure: F) => FailureClass)>)[tag]
-    return (typeof found === "function" ? found(failure) : found) ?? inDoubt
+    const found = (cases as Record<string, FailureClass | ((failure: F, moment: Moment) => FailureClass)>)[tag]
+    return (typeof found === "function" ? found(failure, moment) : found) ?? inDoubt
   }
 
 /**
@@ -82,10 +88,10 @@ export const byTag =
  *
  * Known are the errors of Effect's HTTP client, SQL, AI and platform modules, Node's system error codes, SQLSTATE, HTTP
  * statuses with what they say about waiting, and time-outs; also as the cause of another error or of a rejected promise.
- * Everything else is in doubt. `nowMillis` (milliseconds since 1970) is what dates in headers are measured from.
+ * Everything else is in doubt. `moment` is what dates in headers are measured from; a `classify` function is given it
+ * too, so that it can name a few failures itself and leave the rest to this.
  *
  * It sees one failure, not what went before it: a tool that acts and then fails at a second request has to say
  * `inDoubt` itself, or be two tools.
  */
-export const classifyDefault = (failure: unknown, options: { readonly nowMillis: number }): FailureClass =>
-  classify(failure, options.nowMillis)
+export const classifyDefault = (failure: unknown, moment: Moment): FailureClass => classify(failure, moment.nowMillis)

@@ -12,7 +12,7 @@
  * tools need no services, so that a rollback, a command line or a page can always decode what was recorded.
  */
 import type { Duration, Effect, Pipeable, Schema } from "effect"
-import type { ByTag, FailureClass } from "./Failure.ts"
+import type { ByTag, FailureClass, Moment } from "./Failure.ts"
 import type { Lookup, Policy } from "./InDoubt.ts"
 import type { Call, Kind } from "./internal/definition.ts"
 import { define } from "./internal/define.ts"
@@ -97,14 +97,30 @@ interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
    * The class of each failure: a record by tag, or a function. Default: `Failure.classifyDefault`, which knows the errors
    * of Effect's modules and of the platform; a failure of your own that is not classed is in doubt, and settled as such.
    */
-  readonly classify?: ((failure: NoInfer<F["Type"]>) => FailureClass) | ByTag<F["Type"]>
+  readonly classify?: ((failure: NoInfer<F["Type"]>, moment: Moment) => FailureClass) | ByTag<F["Type"]>
   /** The schedule per class of failure. Default: `Retry.defaults`. */
   readonly retry?: Retry<NoInfer<F["Type"]>>
+  /**
+   * What becomes of the call when its attempts are used up. `"fail"` (default): its last declared failure goes to the
+   * body. `"park"`: the run is `stuck: blocked`, and resuming it makes further attempts of this very call.
+   */
+  readonly whenExhausted?: "fail" | "park"
+}
+
+interface Timed {
   /** How long one attempt may take. Default: 30 seconds. */
   readonly timeout?: Duration.Input
 }
 
-interface Changing<P extends Fields, S extends Plain, F extends Plain, RE, RL> extends Common<P, S, F, RE> {
+/** A time-out that is a declared failure. */
+export interface Late<in Parameters, out Failure> {
+  /** How long one attempt may take. */
+  readonly after: Duration.Input
+  /** What an attempt that took longer fails with; it has a class, and is tried again, like any other failure. */
+  readonly fail: (parameters: Parameters) => Failure
+}
+
+interface Changing<P extends Fields, S extends Plain, F extends Plain, RE, RL> extends Common<P, S, F, RE>, Timed {
   /** What to do when nobody knows whether it happened. */
   readonly inDoubt: Policy | Lookup<Schema.Struct.Type<P>, NoInfer<S["Type"]>, NoInfer<F["Type"]>, RL>
 }
@@ -126,7 +142,7 @@ interface Compensation<P extends Fields, S extends Plain, F extends Plain, RC, R
   /** Default: the tool's `sameKey` or `idempotent`; where the tool looks up or asks, a person is asked. */
   readonly inDoubt?: Policy | Lookup<Schema.Struct.Type<P>, unknown, NoInfer<F["Type"]>, RL>
   /** Default: the tool's. */
-  readonly classify?: ((failure: NoInfer<F["Type"]>) => FailureClass) | ByTag<F["Type"]>
+  readonly classify?: ((failure: NoInfer<F["Type"]>, moment: Moment) => FailureClass) | ByTag<F["Type"]>
   /** Default: the tool's. */
   readonly retry?: Retry<NoInfer<F["Type"]>>
   /** Default: the tool's. */
@@ -157,15 +173,17 @@ export interface IrreversibleOptions<P extends Fields, S extends Plain, F extend
 > {}
 
 /** The options of {@link query}. */
-export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE> extends Common<P, S, F, RE> {}
+export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE> extends Common<P, S, F, RE> {
+  /**
+   * How long one attempt may take. Default: 30 seconds. One that takes longer is tried again as `transient`, and failed
+   * with nothing that is declared; with `{ after, fail }` it fails with what `fail` says, as if the target had said so.
+   */
+  readonly timeout?: Duration.Input | Late<Schema.Struct.Type<P>, NoInfer<F["Type"]>>
+}
 
 /** The options of {@link transaction}. */
-export interface TransactionOptions<P extends Fields, S extends Plain, F extends Plain, RE, RC> extends Common<
-  P,
-  S,
-  F,
-  RE
-> {
+export interface TransactionOptions<P extends Fields, S extends Plain, F extends Plain, RE, RC>
+  extends Common<P, S, F, RE>, Timed {
   /** Takes the rows back, in a transaction as well. Without it the call is listed as standing after a rollback. */
   readonly compensate?: Compensate<P, S, F, RC>
 }

@@ -43,14 +43,17 @@ describe("byTag", () => {
   })
 
   it("gives each tag its class, or that of its function", () => {
-    assert.strictEqual(classify(new Unavailable({ cause: 1 })), Failure.transient)
-    assert.strictEqual(classify(new CardDeclined({ code: "expired" })), Failure.permanent)
-    assert.deepStrictEqual(classify(new CardDeclined({ code: "stolen" })), { _tag: "blocked", why: "stolen" })
+    assert.strictEqual(classify(new Unavailable({ cause: 1 }), { nowMillis }), Failure.transient)
+    assert.strictEqual(classify(new CardDeclined({ code: "expired" }), { nowMillis }), Failure.permanent)
+    assert.deepStrictEqual(classify(new CardDeclined({ code: "stolen" }), { nowMillis }), {
+      _tag: "blocked",
+      why: "stolen"
+    })
   })
 
   it("counts what it was not told about as in doubt", () => {
     for (const failure of [{ _tag: "Other" }, { _tag: "toString" }, { _tag: 1 }, {}, null, undefined, "CardDeclined"]) {
-      assert.strictEqual(classify(failure as never), Failure.inDoubt)
+      assert.strictEqual(classify(failure as never, { nowMillis }), Failure.inDoubt)
     }
   })
 

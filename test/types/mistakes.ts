@@ -122,6 +122,34 @@ export const halfClassified = Tool.query("A", {
   // @ts-expect-error `PaymentsUnavailable` is missing
   classify: { CardDeclined: Failure.permanent }
 })
+export const lateAct = Tool.irreversible("A", {
+  parameters,
+  failure: NoSeats,
+  execute: () => Effect.void,
+  inDoubt,
+  // @ts-expect-error an act that is late may have happened, so only a query fails `after` a time
+  timeout: { after: "1 second", fail: () => new NoSeats() }
+})
+export const lateTransaction = Tool.transaction("A", {
+  parameters,
+  failure: NoSeats,
+  execute: () => Effect.void,
+  // @ts-expect-error nor does a transaction fail as declared when it is late: no `after`
+  timeout: { after: "1 second", fail: () => new NoSeats() }
+})
+export const lateUndeclared = Tool.query("A", {
+  parameters,
+  failure: NoSeats,
+  execute: () => Effect.void,
+  // @ts-expect-error `CardDeclined` is no failure of this tool
+  timeout: { after: "1 second", fail: () => new CardDeclined({ reason: "" }) }
+})
+export const exhaustedOtherwise = Tool.query("A", {
+  parameters,
+  execute: () => Effect.void,
+  // @ts-expect-error it goes to the body or waits: `"fail" | "park"`
+  whenExhausted: "retry"
+})
 export const retriedForNothing = Tool.query("A", {
   parameters,
   failure: NoSeats,

@@ -142,6 +142,32 @@ export const FindFlights = Tool.query("FindFlights", {
   execute: ({ from }) => Effect.succeed([{ flight: from, cents: 3 }])
 })
 
+// Late is a declared failure; the default classification is left with the rest.
+export const FindHotels = Tool.query("FindHotels", {
+  parameters: { city: Schema.String },
+  failure: Schema.Union([HotelFull, PaymentsUnavailable]),
+  execute: () => Effect.void,
+  timeout: {
+    after: { seconds: 5 },
+    fail: ({ city }) => {
+      said<Same<typeof city, string>>()
+      return new PaymentsUnavailable({ retryAfterMillis: 0 })
+    }
+  },
+  classify: (failure, moment) => {
+    said<Same<typeof failure, HotelFull | PaymentsUnavailable>>()
+    return failure._tag === "HotelFull" ? Failure.permanent : Failure.classifyDefault(failure, moment)
+  },
+  whenExhausted: "park"
+})
+export const FindRooms = Tool.query("FindRooms", {
+  parameters: {},
+  failure: HotelFull,
+  execute: () => Effect.void,
+  timeout: "1 second",
+  classify: Failure.classifyDefault
+})
+
 export const BookLedger = Tool.transaction("BookLedger", {
   parameters: { cents: Schema.Int },
   success: Schema.Struct({ entry: Schema.Int }),

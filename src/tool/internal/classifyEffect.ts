@@ -4,7 +4,7 @@
  *
  * `undefined` means: this error alone does not say; look at what caused it.
  */
-import { Duration } from "effect"
+import { DateTime, Duration } from "effect"
 import type { FailureClass } from "../Failure.ts"
 import { byStatus, neverSent, retryAfter, statusOf } from "./classifyHttp.ts"
 import { read, readString, tagOf } from "./classifyRead.ts"
@@ -79,8 +79,11 @@ const ai = (reason: unknown, nowMillis: number): FailureClass | undefined => {
         retryAfter: Duration.isDuration(asked) ? asked : retryAfter(answered?.headers, nowMillis)
       }
     }
-    case "QuotaExhaustedError":
-      return blocked("the quota at the model's provider is used up")
+    case "QuotaExhaustedError": {
+      const resetAt = read(reason, "resetAt")
+      const until = DateTime.isDateTime(resetAt) ? ` until ${DateTime.formatIso(resetAt)}` : ""
+      return blocked(`the quota at the model's provider is used up${until}`)
+    }
     case "AuthenticationError":
       return blocked("the model's provider refused the credentials")
     case "ContentPolicyError":

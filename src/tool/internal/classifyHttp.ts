@@ -89,12 +89,14 @@ const retryAfterHeader = (headers: unknown, nowMillis: number): number | undefin
   return seconds === undefined ? until(text, nowMillis) : seconds * 1_000
 }
 
+const kindsOfTokens = ["input-tokens", "output-tokens", "priority-input-tokens", "priority-output-tokens"]
+
 const limits: ReadonlyArray<{ readonly remaining: string; readonly reset: string }> = [
-  ...["requests", "tokens"].map((what) => ({
+  ...["requests", "tokens", "project-requests", "project-tokens"].map((what) => ({
     remaining: `x-ratelimit-remaining-${what}`,
     reset: `x-ratelimit-reset-${what}`
   })),
-  ...["requests", "tokens", "input-tokens", "output-tokens"].map((what) => ({
+  ...["requests", "tokens", ...kindsOfTokens].map((what) => ({
     remaining: `anthropic-ratelimit-${what}-remaining`,
     reset: `anthropic-ratelimit-${what}-reset`
   })),
@@ -111,7 +113,7 @@ const longestReset = (headers: unknown, nowMillis: number): number | undefined =
   return counted.length === 0 ? undefined : Math.max(...counted.map((reset) => reset.asked))
 }
 
-/** `6m0s` and `120ms` (OpenAI), a number of seconds or of seconds since 1970 (GitHub), RFC 3339 (Anthropic). */
+/** `6m0s`, `7.66s` and `120ms` (OpenAI, as Go writes durations), a number of seconds or of seconds since 1970 (GitHub), RFC 3339 (Anthropic). */
 const resetMillis = (text: string | undefined, nowMillis: number): number | undefined => {
   if (text === undefined) return undefined
   const seconds = number(text)
@@ -120,12 +122,21 @@ const resetMillis = (text: string | undefined, nowMillis: number): number | unde
   return span(text) ?? until(text, nowMillis)
 }
 
-const unitMillis: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 }
+const unitMillis: Readonly<Record<string, number>> = {
+  d: 86_400_000,
+  h: 3_600_000,
+  m: 60_000,
+  s: 1_000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6
+}
 
 const span = (text: string): number | undefined => {
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|[dhms]))+$/.test(text)) return undefined
+  if (!/^(?:\d+(?:\.\d+)?(?:[muµn]s|[dhms]))+$/.test(text)) return undefined
   let total = 0
-  for (const [_, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[dhms])/g)) {
+  for (const [_, count, unit] of text.matchAll(/(\d+(?:\.\d+)?)([muµn]s|[dhms])/g)) {
     total += Number(count) * (unitMillis[unit ?? ""] ?? 0)
   }
   return total
@@ -141,12 +152,15 @@ const until = (text: string | undefined, nowMillis: number): number | undefined 
 const number = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}(?:\.\d+)?$/.test(text) ? Number(text) : undefined
 
+/** Rounded up, but not for what floating point alone added. */
 const millis = (asked: number | undefined): Duration.Duration | undefined =>
-  asked === undefined || !Number.isFinite(asked) ? undefined : Duration.millis(Math.max(0, Math.ceil(asked)))
+  asked === undefined || !Number.isFinite(asked)
+    ? undefined
+    : Duration.millis(Math.max(0, Math.ceil(Math.round(asked * 1_000) / 1_000)))
 
-/** From a record with lower-case names (Effect, Node), or from the web's `Headers`. */
+/** From a record, whose names are in lower case (Effect, Node) or as they were sent, or from the web's `Headers`. */
 const readHeader = (headers: unknown, name: string): string | undefined => {
-  let value = read(headers, name)
+  let value = read(headers, name) ?? read(headers, nameAsSent(headers, name) ?? name)
   if (value === undefined && typeof read(headers, "get") === "function") {
     try {
       value = (headers as { get: (name: string) => unknown }).get(name)
@@ -156,6 +170,17 @@ const readHeader = (headers: unknown, name: string): string | undefined => {
   }
   if (typeof value === "number") return String(value)
   return typeof value === "string" && value.length <= 256 ? value.trim() : undefined
+}
+
+const nameAsSent = (headers: unknown, name: string): string | undefined => {
+  if (typeof headers !== "object" || headers === null) return undefined
+  try {
+    return Object.keys(headers)
+      .slice(0, 256)
+      .find((key) => key.toLowerCase() === name)
+  } catch {
+    return undefined
+  }
 }
 
 /** The status of the response an error carries, in any of the usual places; `undefined` where there is none. */

@@ -7,10 +7,15 @@ import type * as Tool from "../Tool.ts"
 import { type Compensation, definition, type Definition, type Doubt, type Kind } from "./definition.ts"
 import { ask } from "./running.ts"
 
+interface Late {
+  readonly after: Duration.Input
+  readonly fail: (parameters: unknown) => unknown
+}
+
 interface Classifying {
   readonly classify?: unknown
   readonly retry?: Retry.Retry<never>
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | Late
 }
 
 interface CompensationOptions extends Classifying {
@@ -28,6 +33,7 @@ interface Options extends Classifying {
   readonly inDoubt?: unknown
   readonly compensate?: unknown
   readonly compensateInDoubt?: unknown
+  readonly whenExhausted?: "fail" | "park"
 }
 
 const namePattern = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/
@@ -59,18 +65,27 @@ const doubtOf = (inDoubt: unknown): Doubt => {
 }
 
 const classifierOf = (classify: unknown): Definition["classify"] => {
-  if (classify === undefined) return (failure, nowMillis) => Failure.classifyDefault(failure, { nowMillis })
+  if (classify === undefined) return Failure.classifyDefault
   if (typeof classify === "function") return classify as Definition["classify"]
   return Failure.byTag(classify as Failure.ByTag<unknown>)
 }
+
+const isLate = (timeout: Duration.Input | Late): timeout is Late => typeof timeout === "object" && "fail" in timeout
+
+const timeoutOf = (timeout: Duration.Input | Late): Pick<Definition, "timeout" | "failLate"> => ({
+  timeout: Duration.fromInputUnsafe(isLate(timeout) ? timeout.after : timeout),
+  failLate: isLate(timeout) ? timeout.fail : undefined
+})
 
 /** What a compensation does about a doubt where it says nothing: a lookup finds the act, not its undoing. */
 const inherited = (doubt: Doubt): Doubt => (doubt._tag === "lookup" ? { _tag: "askPerson" } : doubt)
 
 const compensationOf = (compensate: unknown, tool: Omit<Definition, "compensation">): Compensation => {
   const { doubt, classify, retry, timeout } = tool
+  // Nothing of a compensation goes to the body: one that cannot be done always waits for a person.
+  const manner = { failLate: undefined, whenExhausted: "park" } as const
   if (typeof compensate === "function") {
-    return { run: compensate as Compensation["run"], doubt: inherited(doubt), classify, retry, timeout }
+    return { run: compensate as Compensation["run"], doubt: inherited(doubt), classify, retry, timeout, ...manner }
   }
   const own = compensate as CompensationOptions
   return {
@@ -78,7 +93,8 @@ const compensationOf = (compensate: unknown, tool: Omit<Definition, "compensatio
     doubt: own.inDoubt === undefined ? inherited(doubt) : doubtOf(own.inDoubt),
     classify: own.classify === undefined ? classify : classifierOf(own.classify),
     retry: own.retry === undefined ? retry : Retry.withDefaults(own.retry),
-    timeout: own.timeout === undefined ? timeout : Duration.fromInputUnsafe(own.timeout)
+    timeout: own.timeout === undefined ? timeout : timeoutOf(own.timeout).timeout,
+    ...manner
   }
 }
 
@@ -108,7 +124,8 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
     doubt: options.inDoubt === undefined ? { _tag: "idempotent" } : doubtOf(options.inDoubt),
     classify: classifierOf(options.classify),
     retry: Retry.withDefaults(options.retry ?? {}),
-    timeout: Duration.fromInputUnsafe(options.timeout ?? "30 seconds")
+    whenExhausted: options.whenExhausted ?? "fail",
+    ...timeoutOf(options.timeout ?? "30 seconds")
   }
   const tool: Definition = {
     ...bare,

@@ -1,6 +1,6 @@
 /** A tool as the engine sees it: the options of its constructor with every default filled in and the types erased. */
 import type { Duration, Effect, Option } from "effect"
-import type { FailureClass } from "../Failure.ts"
+import type { FailureClass, Moment } from "../Failure.ts"
 import type { Policy } from "../InDoubt.ts"
 import type * as Retry from "../Retry.ts"
 import type { Plain } from "../Tool.ts"
@@ -37,9 +37,13 @@ export type Doubt =
 /** What a call and a compensation have in common. */
 export interface Manner {
   readonly doubt: Doubt
-  readonly classify: (failure: unknown, nowMillis: number) => FailureClass
+  readonly classify: (failure: unknown, moment: Moment) => FailureClass
   readonly retry: Retry.Complete<never>
   readonly timeout: Duration.Duration
+  /** What a query that took longer fails with; absent: with nothing that is declared. */
+  readonly failLate: ((parameters: unknown) => unknown) | undefined
+  /** What becomes of a call whose attempts are used up: its last declared failure goes to the body, or it waits. */
+  readonly whenExhausted: "fail" | "park"
 }
 
 export interface Compensation extends Manner {

@@ -49,18 +49,14 @@ export const attemptOnce = Effect.fnUntraced(function* (
   // What a model answered is kept before anything is done about it.
   if (job.tool.kind === "model") yield* durable(desk)
   if (Exit.isSuccess(exit)) {
-    return Option.isSome(exit.value) ? { _tag: "ended", ending: exit.value.value } : timedOut(job)
+    return Option.isSome(exit.value) ? { _tag: "ended", ending: exit.value.value } : timedOut(desk, job, progress)
   }
   const failed = exit.cause.reasons.find(Cause.isFailReason)
   if (failed !== undefined) {
     if (failed.error instanceof LeaseOver) return { _tag: "ended", ending: left }
     return failed.error instanceof Transaction.NotCommitted
       ? { _tag: "setback", failure: Option.none(), class: Failure.transient, why: failed.error.message }
-      : {
-          _tag: "setback",
-          failure: Option.some(failed.error),
-          class: job.manner.classify(failed.error, desk.lease.now())
-        }
+      : declared(desk, job, progress, () => failed.error)
   }
   if (Cause.hasDies(exit.cause)) {
     flushPending(desk, progress)
@@ -95,9 +91,28 @@ const within = <A, E>(act: Effect.Effect<A, E>, timeout: Duration.Duration): Eff
     })
   )
 
-const timedOut = (job: Job): Setback => ({
-  _tag: "setback",
-  failure: Option.none(),
-  class: needsIntent(job) ? Failure.inDoubt : Failure.transient,
-  why: `It took longer than ${Duration.format(job.manner.timeout)}.`
-})
+const timedOut = (desk: Desk, job: Job, progress: Progress): Attempted => {
+  const { failLate, timeout } = job.manner
+  const why = `It took longer than ${Duration.format(timeout)}.`
+  if (failLate !== undefined) return declared(desk, job, progress, () => failLate(job.parameters), why)
+  const found = needsIntent(job) ? Failure.inDoubt : Failure.transient
+  return { _tag: "setback", failure: Option.none(), class: found, why }
+}
+
+/** A failure and its class. Both are the tool's word, and what throws while saying it is a bug of the tool. */
+const declared = (desk: Desk, job: Job, progress: Progress, failure: () => unknown, why?: string): Attempted => {
+  try {
+    const found = failure()
+    const { classify } = job.manner
+    return {
+      _tag: "setback",
+      failure: Option.some(found),
+      class: classify(found, { nowMillis: desk.lease.now() }),
+      ...(why === undefined ? {} : { why })
+    }
+  } catch (cause) {
+    flushPending(desk, progress)
+    const said = `${job.tool.name} died while its failure was classed: ${Cause.pretty(Cause.die(cause))}`
+    return { _tag: "ended", ending: stuck("defect", job.intent.path, said) }
+  }
+}

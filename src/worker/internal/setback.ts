@@ -6,6 +6,7 @@ import { settle } from "./doubt.ts"
 import { failed, givenUp } from "./outcome.ts"
 import {
   attemptFailed,
+  decodeFailure,
   type Desk,
   type Ending,
   flushPending,
@@ -61,10 +62,11 @@ export const afterFailure = Effect.fnUntraced(function* (
     progress.pending.push(attemptFailed(job, progress, failure, why === undefined ? {} : { why }))
     return undefined
   }
-  const isFinal = tag === "permanent" || (tag !== "blocked" && !progress.doubtful)
-  if (isFinal && Option.isSome(declared) && !isCompensation(intent)) {
-    return failed(desk, job, progress, { ...failure, failure: declared.value.value })
-  }
+  // A branch that is given up waits for nobody.
+  const parks = job.manner.whenExhausted === "park" && desk.haste(path) !== "giveUp"
+  const isFinal = tag === "permanent" || (tag !== "blocked" && !progress.doubtful && !parks)
+  const last = isFinal && !isCompensation(intent) ? lastDeclared(job, progress) : undefined
+  if (last !== undefined) return failed(desk, job, progress, last)
   progress.pending.push(attemptFailed(job, progress, failure, why === undefined ? {} : { why }))
   if (tag === "blocked" && !isCompensation(intent)) {
     flushPending(desk, progress)
@@ -72,6 +74,12 @@ export const afterFailure = Effect.fnUntraced(function* (
   }
   return yield* usedUp(desk, job, progress, failure)
 })
+
+/** The failure that the body gets: the latest that is declared. */
+const lastDeclared = (job: Job, { failures }: Progress) => {
+  const last = failures.findLast(({ text }) => text !== undefined)
+  return last && { ...last, failure: decodeFailure(job, last.text) }
+}
 
 /** All attempts were made. What can be looked up is looked up before a person is asked. */
 export const usedUp = Effect.fnUntraced(function* (
@@ -86,9 +94,8 @@ export const usedUp = Effect.fnUntraced(function* (
     if (settled._tag === "ending") return settled.ending
     progress.pending.push(settled.entry)
     if (desk.haste(path) === "giveUp") return givenUp(desk, job, progress, [])
-    if (last.text !== undefined && !isCompensation(job.intent)) {
-      return failed(desk, job, progress, { ...last, failure: progress.previousFailure })
-    }
+    const found = job.manner.whenExhausted === "fail" ? lastDeclared(job, progress) : undefined
+    if (found !== undefined) return failed(desk, job, progress, found)
   }
   flushPending(desk, progress)
   if (job.tool.stuckAs !== undefined && last.class === "blocked") {
@@ -100,5 +107,6 @@ export const usedUp = Effect.fnUntraced(function* (
   if (isCompensation(job.intent)) {
     return stuck("compensation_failed", path, `It could not be taken back; the last failure was ${last.class}.`)
   }
-  return stuck("blocked", path, `All attempts failed; the last failure was ${last.class} and none that is declared.`)
+  const declared = last.text === undefined ? " and none that is declared" : ""
+  return stuck("blocked", path, `All attempts failed; the last failure was ${last.class}${declared}.`)
 })
