@@ -10,16 +10,17 @@
  *
  * A typed failure of the body takes the run back. A defect does not: the run is `stuck: defect` until it is resumed.
  */
-import { Effect, Layer, Pipeable, Schema } from "effect"
+import { Duration, Effect, Function, Layer, Pipeable, Schema } from "effect"
 import type { Scope } from "effect"
 import type { Transactions } from "../outbox/Outbox.ts"
+import * as Timer from "../wait/Timer.ts"
 import { checkName, checkVersion } from "../tool/internal/define.ts"
 import { definition, type Definition } from "../tool/internal/definition.ts"
 import { ask, type Running } from "../tool/internal/running.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { type SagaDefinition, Worker } from "./internal/engine.ts"
-import { type Handle, type RunCancelled, Runs, type RunsError, type StartOptions } from "./Runs.ts"
+import { type Handle, type RunCancelled, type RunDeadlinePassed, Runs, type RunsError, type StartOptions } from "./Runs.ts"
 
 export type { Running } from "../tool/internal/running.ts"
 
@@ -44,7 +45,8 @@ export type Needs<R, Names extends string> = R extends Tool.Listed<Names> | Runn
         ? NotInABody<R, "a run is started from outside a saga">
         : NotInABody<R, "use services in a tool, or in Saga.record">
 
-type ToolNeeds<R> = R extends Tool.Transactional ? Transactions : R
+/** What a saga's layer asks for on behalf of its tools. */
+export type ToolNeeds<R> = R extends Tool.Transactional ? Transactions : R
 
 /** A saga: what its runs take and give, which tools it may call, and how a run of it is named. */
 export interface Saga<
@@ -91,7 +93,7 @@ export interface Saga<
   readonly execute: (
     payload: Payload,
     options?: StartOptions
-  ) => Effect.Effect<Success, Error | RunCancelled | RunsError, Runs>
+  ) => Effect.Effect<Success, Error | RunCancelled | RunDeadlinePassed | RunsError, Runs>
 }
 
 /** Any saga. */
@@ -111,6 +113,8 @@ export interface Any {
  * - `tools`: all that the body may call. It is also what a rollback needs, so a tool stays listed while runs that
  *   called it can still be taken back.
  * - `idempotencyKey`: names the run. 1 to 500 characters without NUL.
+ * - `deadline`: how long a run may take from its start, by the database's clock; after that it is taken back. Default: for
+ *   ever.
  *
  * Throws a `TypeError` where a name or version could not be recorded.
  */
@@ -129,6 +133,7 @@ export const make = <
     readonly error?: E
     readonly tools: (T & UniqueNames<NoInfer<T>>) | Toolkit<T>
     readonly idempotencyKey: (payload: Schema.Struct.Type<P>) => string
+    readonly deadline?: Duration.Input
   }
 ): Saga<Name, Schema.Struct.Type<P>, S["Type"], E["Type"], T[number]["name"], Tool.Services<T[number]>> => {
   checkName("A saga", name)
@@ -139,7 +144,8 @@ export const make = <
     payload: Schema.Struct(options.payload),
     success: options.success ?? Schema.Void,
     error: options.error ?? Schema.Never,
-    tools: toolsOf(name, options.tools as Iterable<Tool.Any>)
+    tools: toolsOf(name, options.tools as Iterable<Tool.Any>),
+    deadlineMillis: deadlineOf(options.deadline)
   }
   const idempotencyKey = options.idempotencyKey as (payload: unknown) => string
   const start = (payload: unknown, given: StartOptions = {}) =>
@@ -167,6 +173,11 @@ export const make = <
       )
   }
   return Object.assign(Object.create(Pipeable.Prototype), fields)
+}
+
+const deadlineOf = (deadline: Duration.Input | undefined): number | undefined => {
+  const millis = deadline === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(deadline))
+  return millis === undefined || !Number.isFinite(millis) ? undefined : millis
 }
 
 const toolsOf = (saga: string, tools: Iterable<Tool.Any>): ReadonlyMap<string, Definition> => {
@@ -247,6 +258,78 @@ export const forEach = <A, B, E, R>(
       concurrency: limitOf(options?.concurrency)
     })
   )
+
+/**
+ * A savepoint: if the effect fails, what was done inside is taken back, durably, and then the failure is given, so that
+ * the saga can go another way.
+ *
+ * What cannot be taken back stands, and is listed on the run even if it completes. A savepoint in which a pivot
+ * succeeded takes nothing back: its failure passes it, and those around it.
+ *
+ * **If the process dies** while it takes back, the next worker goes on with that.
+ */
+export const savepoint: {
+  (name: string): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Running>
+  <A, E, R>(name: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Running>
+} = Function.dual(
+  (args) => args.length === 2,
+  <A, E, R>(...given: [string, Effect.Effect<A, E, R>] | [Effect.Effect<A, E, R>, string]) => {
+    const [name, effect] = typeof given[0] === "string" ? given : [given[1], given[0]]
+    const results = ask<ReadonlyArray<A>, E, R | Running>("Saga.savepoint", {
+      _tag: "branches",
+      group: undefined,
+      branches: [{ segment: name as string, effect: effect as Effect.Effect<A, E, R> }],
+      concurrency: 1,
+      savepoint: true
+    })
+    return Effect.map(results, (values) => values[0] as A)
+  }
+)
+
+/** A stretch of a saga took longer than it was given. */
+export class DeadlinePassed extends Schema.TaggedError<DeadlinePassed>()("DeadlinePassed", {
+  within: Schema.String
+}) {
+  override get message() {
+    return (
+      `It took longer than ${this.within}. What was in flight was awaited, and nothing was undone. ` +
+      "Catch this failure to go another way, or wrap the stretch in Saga.savepoint."
+    )
+  }
+}
+
+/**
+ * Gives a stretch of a saga so much time, durably, from when it begins.
+ *
+ * When the time is over no further step of it starts, waits end, calls in flight are awaited, and it fails with
+ * {@link DeadlinePassed}. What it did is not taken back by that; a {@link savepoint} around it does so.
+ */
+export const within: {
+  (duration: Duration.Input): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlinePassed, R | Running>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlinePassed, R | Running>
+} = Function.dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, duration: Duration.Input) => {
+  const passed = new DeadlinePassed({ within: Duration.format(Duration.fromInputUnsafe(duration)) })
+  const results = ask<ReadonlyArray<A>, E | DeadlinePassed, R | Running>("Saga.within", {
+    _tag: "branches",
+    group: "within",
+    branches: [
+      { segment: "work", effect },
+      { segment: "limit", effect: Effect.andThen(Timer.sleep(duration), Effect.fail(passed)) }
+    ],
+    concurrency: 2,
+    led: true
+  })
+  return Effect.map(results, (values) => values[0] as A)
+})
+
+/** From here on the saga does not go back: what was completed before, in any branch, stands. */
+export const pivot: Effect.Effect<void, never, Running> = ask<void, never, Running>("Saga.pivot", {
+  _tag: "record",
+  name: "pivot",
+  schema: Schema.Void,
+  effect: Effect.void,
+  pivot: true
+})
 
 /**
  * Records the value of an effect that cannot be repeated: the first one committed is the one every replay sees.
