@@ -8,7 +8,7 @@
  * - A claim raises the epoch and takes the next `seq`, so that what an earlier holder still sends finds its place taken.
  * - Only a live worker writes: not marked dead, lease not over by the database's clock. Death is final.
  * - Sending the same append, start or message again changes nothing and gives the same answer.
- * - Ends are final (G11).
+ * - Ends are final (G11). Retention removes the record of an ended run and leaves its tombstone.
  */
 import { Context, Layer } from "effect"
 import type { Effect, Option, Scope } from "effect"
@@ -65,6 +65,11 @@ export interface Run {
   readonly wakeAt: number | undefined
   /** JSON text: the success of a completed run, the failure of one that was rolled back. */
   readonly result: string | undefined
+  /**
+   * When retention removed its record; absent while it has one. What is left is a tombstone, which keeps its id and key
+   * from a second life: no payload (`null`), no result, no attributes, no entries, no messages.
+   */
+  readonly removedAt?: number | undefined
 }
 
 /** What `start` found. `held`: the named worker holds the run, at epoch 1, its claim being entry 0. */
@@ -139,6 +144,33 @@ export interface ListFilter {
   readonly limit: number
 }
 
+/** Runs that ended this long ago by the database's clock, and that no run which is younger or still open has to do with. */
+export interface Expired {
+  readonly olderThanMillis: number
+  readonly saga?: string | undefined
+}
+
+/** One look for expired runs, from the oldest on: where the one before came to, and how much to find at most. */
+export interface ExpiredRequest extends Expired {
+  readonly after?: { readonly createdAt: number; readonly runId: string } | undefined
+  /** At most so many runs, with at most so many entries between them; one run alone may have more. */
+  readonly limit: number
+  readonly entries: number
+}
+
+/** What a look for expired runs found. Without `next` there are no more. */
+export interface ExpiredPage {
+  readonly runs: ReadonlyArray<Run>
+  readonly next: ExpiredRequest["after"]
+}
+
+/** A run with its record, as another outbox can take it over. */
+export interface Restored {
+  /** Held by nobody: ended or stuck. */
+  readonly run: Run
+  readonly entries: ReadonlyArray<Entry.Stored>
+}
+
 /** Something changed that somebody may wait for. Only hints: everything is also found by polling. */
 export type Hint =
   | { readonly _tag: "ready" }
@@ -159,7 +191,10 @@ export class Outbox extends Context.Service<
     readonly get: (runId: string) => Effect.Effect<Option.Option<Run>, OutboxError>
     /** The run of a saga's key: that of the latest generation. */
     readonly find: (saga: string, key: string) => Effect.Effect<Option.Option<Run>, OutboxError>
+    /** Runs with a record; tombstones are left out. */
     readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Run>, OutboxError>
+    /** The runs whose ids begin with `prefix`, tombstones too, in the order of their ids. */
+    readonly startingWith: (prefix: string, limit: number) => Effect.Effect<ReadonlyArray<Run>, OutboxError>
     /** The entries of a run from `seq` on, in order; at most `limit` of them. */
     readonly entries: (
       runId: string,
@@ -203,6 +238,19 @@ export class Outbox extends Context.Service<
       worker: string,
       runs: ReadonlyArray<{ readonly runId: string; readonly epoch: number }>
     ) => Effect.Effect<void, OutboxError>
+
+    /** Looks for runs that may be removed. */
+    readonly expired: (request: ExpiredRequest) => Effect.Effect<ExpiredPage, OutboxError>
+    /**
+     * Removes the records of those of these runs that are still expired, and leaves a tombstone of each. Gives their ids.
+     * All in one step; asked again it finds nothing more to do.
+     */
+    readonly remove: (
+      runIds: ReadonlyArray<string>,
+      expired: Expired
+    ) => Effect.Effect<ReadonlyArray<string>, OutboxError>
+    /** Takes over a run from another outbox. False where there is one of that id, or of its saga, key and generation. */
+    readonly restore: (restored: Restored) => Effect.Effect<boolean, OutboxError>
 
     /** Calls `listener` with every hint until the scope closes. */
     readonly listen: (listener: (hint: Hint) => void) => Effect.Effect<void, never, Scope.Scope>

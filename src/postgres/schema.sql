@@ -40,6 +40,40 @@ begin
 end
 $function$;
 
+-- The runs that a run has to do with, itself included
+CREATE OR REPLACE FUNCTION makegood.family(uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+with recursive family as (
+  select $1 as run_id
+  union
+  select next.run_id
+  from family f cross join lateral (
+    select unnest(array[r.parent, r.undoes]) as run_id from makegood.run r where r.run_id = f.run_id
+    union all
+    select r.run_id from makegood.run r where r.parent = f.run_id
+    union all
+    select r.run_id from makegood.run r where r.undoes = f.run_id
+  ) next
+  where next.run_id is not null
+)
+select run_id from family
+$function$;
+
+-- Whether a run, and all that it has to do with, ended before the time given
+CREATE OR REPLACE FUNCTION makegood.is_expired(uuid, timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+select not exists (
+  select from makegood.family($1) as f(run_id) join makegood.run r on r.run_id = f.run_id
+  where r.removed_at is null and (r.state not in ('completed', 'rolled_back', 'partly_rolled_back') or r.changed_at >= $2)
+)
+$function$;
+
 -- Which migrations were made
 create table makegood.migration (
   -- Its number, counting from 1
@@ -95,6 +129,8 @@ create table makegood.run (
   attributes jsonb not null default '{}'::jsonb,
   -- The success of a completed run, the failure of one that was rolled back
   result json,
+  -- When its record was removed; what is left keeps its id and key
+  removed_at timestamp with time zone,
   constraint run_generation UNIQUE (saga, key, generation),
   constraint run_pkey PRIMARY KEY (run_id),
   constraint run_epoch_check CHECK (epoch >= 0),
@@ -112,12 +148,13 @@ END),
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_insert_scale_factor=0.05);
 
 CREATE INDEX run_attributes ON makegood.run USING gin (attributes jsonb_path_ops) WHERE (attributes <> '{}'::jsonb);
-CREATE INDEX run_created ON makegood.run USING btree (created_at, run_id);
+CREATE INDEX run_created ON makegood.run USING btree (created_at, run_id) WHERE (removed_at IS NULL);
 CREATE INDEX run_owner ON makegood.run USING btree (owner) WHERE (owner IS NOT NULL);
+CREATE INDEX run_parent ON makegood.run USING btree (parent) WHERE (parent IS NOT NULL);
 CREATE INDEX run_ready ON makegood.run USING btree (saga, version, wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX run_stuck ON makegood.run USING btree (created_at, run_id) WHERE (state = 'stuck'::text);
 CREATE UNIQUE INDEX run_undoes ON makegood.run USING btree (undoes) WHERE (undoes IS NOT NULL);
-CREATE TRIGGER run_ends_are_final BEFORE UPDATE ON makegood.run FOR EACH ROW WHEN ((old.state = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) OR new.epoch < old.epoch OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
+CREATE TRIGGER run_ends_are_final BEFORE UPDATE ON makegood.run FOR EACH ROW WHEN ((old.state = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state <> old.state) OR new.removed_at IS NOT NULL AND (new.state <> ALL (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) OR new.epoch < old.epoch OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
 
 -- The journal: what was intended, what came of it. Rows are written once, in order
 create table makegood.entry (

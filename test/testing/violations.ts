@@ -349,5 +349,27 @@ ${given}`
     nothing
   ],
   ["frees everybody's runs when one retires", "if (run.owner === id) letGo(run, now)", "letGo(run, now)"],
+  ["finds runs that have not ended", "    ends.has(run.state) &&\n    run.changedAt <", "    run.changedAt <"],
+  ["finds runs that ended just now", "run.changedAt < now - olderThanMillis", "true"],
+  ["finds tombstones", "    run.removedAt === undefined &&\n    ends", "    ends"],
+  ["finds the youngest first", "newestFirst(right.run, left.run)", "newestFirst(left.run, right.run)"],
+  ["finds all at once", "page.length >= limit ||", ""],
+  ["counts no entries of what it finds", "(page.length > 0 && room < 0)", "false"],
+  ["begins at the end of a page again", "newestFirst(after, kept.run) > 0", "newestFirst(after, kept.run) >= 0"],
+  ["removes whatever it is asked to", "|| !isExpired(kept, asked, now)) return false", ") return false"],
+  ["keeps what a removed run was asked", '{ payload: "null", attributes: {}, result: undefined', "{ result: undefined"],
+  ["keeps the record of a removed run", "kept.rows.length = 0", nothing],
+  ["removes a run with its key", "Object.assign(kept.run, {", "runs.delete(kept.run.runId), Object.assign(kept.run, {"],
+  ["lists tombstones", "              run.removedAt === undefined &&\n", ""],
+  ["finds ids by any part of them", "run.runId.startsWith(prefix)", "run.runId.includes(prefix)"],
+  ["finds ids in no order", ".toSorted((left, right) => (left.runId < right.runId ? -1 : 1))", ""],
+  ["takes a run over twice", "if (runs.has(run.runId) || generations.has(run.generation)) return false", nothing],
+  [
+    "takes a run over without its record",
+    "{ run: { ...copy(run) }, rows, inbox",
+    "{ run: { ...copy(run) }, rows: [], inbox"
+  ],
+  ["takes over runs under way", 'throw refused("a run under way")', "0"],
+  ["takes over half a record", 'if (seq !== index) throw refused("a record with a gap")', nothing],
   ["takes a result that is no JSON", "request.change !== undefined) refuseUnlessSound(request.change)", "false) 0"]
 ]

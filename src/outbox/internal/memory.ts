@@ -7,7 +7,20 @@
  */
 import { Clock, Effect, Option } from "effect"
 import * as Entry from "../Entry.ts"
-import type { Append, Change, Claim, Hint, Message, NewRun, Outbox, Run, State } from "../Outbox.ts"
+import type {
+  Append,
+  Change,
+  Claim,
+  Expired,
+  ExpiredRequest,
+  Hint,
+  Message,
+  NewRun,
+  Outbox,
+  Restored,
+  Run,
+  State
+} from "../Outbox.ts"
 import { OutboxError, Refused } from "../OutboxError.ts"
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
@@ -196,6 +209,52 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     return true
   }
 
+  const isExpired = ({ run }: Kept, { olderThanMillis, saga }: Expired, now: number): boolean =>
+    run.removedAt === undefined &&
+    ends.has(run.state) &&
+    run.changedAt < now - olderThanMillis &&
+    (saga === undefined || run.saga === saga)
+
+  const expired = ({ after, entries, limit, ...asked }: ExpiredRequest, now: number) => {
+    const found = [...runs.values()]
+      .filter((kept) => isExpired(kept, asked, now) && (after === undefined || newestFirst(after, kept.run) > 0))
+      .toSorted((left, right) => newestFirst(right.run, left.run))
+    const page: Array<Run> = []
+    let room = entries
+    for (const { rows, run } of found) {
+      room -= rows.length
+      if (page.length >= limit || (page.length > 0 && room < 0)) break
+      page.push(copy(run))
+    }
+    const last = page.at(-1)
+    const isAll = last === undefined || page.length === found.length
+    return { runs: page, next: isAll ? undefined : { createdAt: last.createdAt, runId: last.runId } }
+  }
+
+  const remove = (kept: Kept, now: number) => {
+    Object.assign(kept.run, { payload: "null", attributes: {}, result: undefined, removedAt: now })
+    kept.rows.length = 0
+    kept.inbox.clear()
+    kept.taken.clear()
+  }
+
+  const restore = ({ entries, run }: Restored): boolean => {
+    const generations = named.get(nameOf(run)) ?? new Map<number, Kept>()
+    if (runs.has(run.runId) || generations.has(run.generation)) return false
+    if (run.owner !== undefined || !(ends.has(run.state) || run.state === "stuck")) throw refused("a run under way")
+    const rows = entries.map(({ at, entry, epoch, seq }, index) => {
+      if (seq !== index) throw refused("a record with a gap")
+      return { epoch, appendId: undefined, at, row: Entry.toRow(entry) }
+    })
+    refuseUnlessText(run.runId, run.saga, run.key, run.payloadDigest, ...Object.entries(run.attributes).flat())
+    refuseUnlessJson(run.payload)
+    refuseUnlessSound(run)
+    const kept: Kept = { run: { ...copy(run) }, rows, inbox: new Map(), taken: new Set() }
+    named.set(nameOf(run), generations.set(run.generation, kept))
+    runs.set(run.runId, kept)
+    return true
+  }
+
   return {
     start: (run) => operation((now) => start(run, now)),
     afterCommit: (effect) => effect,
@@ -217,11 +276,20 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
               (saga === undefined || run.saga === saga) &&
               (state === undefined || run.state === state) &&
               Object.entries(attributes).every(([name, value]) => run.attributes[name] === value) &&
+              run.removedAt === undefined &&
               (before === undefined || newestFirst(before, run) < 0)
           )
           .toSorted(newestFirst)
           .slice(0, limit)
           .map(copy)
+      ),
+    startingWith: (prefix, limit) =>
+      operation(() =>
+        [...runs.values()]
+          .filter(({ run }) => run.runId.startsWith(prefix))
+          .map(({ run }) => copy(run))
+          .toSorted((left, right) => (left.runId < right.runId ? -1 : 1))
+          .slice(0, limit)
       ),
     entries: (runId, { from, limit }) =>
       operation(() =>
@@ -300,6 +368,18 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
           if (run?.owner === worker && run.epoch === epoch) letGo(run, now)
         }
       }),
+
+    expired: (request) => operation((now) => expired(request, now)),
+    remove: (runIds, asked) =>
+      operation((now) =>
+        runIds.filter((runId) => {
+          const kept = runs.get(runId)
+          if (kept === undefined || !isExpired(kept, asked, now)) return false
+          remove(kept, now)
+          return true
+        })
+      ),
+    restore: (restored) => operation(() => restore(restored)),
 
     listen: (listener) => {
       const entry = (hint: Hint) => listener(hint)

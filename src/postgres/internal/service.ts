@@ -13,6 +13,7 @@ import type { EntryRow } from "../queries/get-entries.ts"
 import { getEntries } from "../queries/get-entries.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { listRuns } from "../queries/list-runs.ts"
+import { matchRuns } from "../queries/match-runs.ts"
 import { prolongLease } from "../queries/prolong-lease.ts"
 import type { MessageRow } from "../queries/read-inbox.ts"
 import { readInboxOfRun, readInboxOfWorker, toMessageUnsafe } from "../queries/read-inbox.ts"
@@ -29,6 +30,7 @@ import * as Failure from "./failure.ts"
 import * as Hints from "./hints.ts"
 import * as Listening from "./listening.ts"
 import * as Parameters from "./parameters.ts"
+import * as Retention from "./retention.ts"
 import type { RunRow } from "./run-row.ts"
 import { toRun } from "./run-row.ts"
 import * as Starts from "./starts.ts"
@@ -83,6 +85,10 @@ export const make = Effect.fnUntraced(function* (
     get: (runId) => Effect.map(read(getRuns([runId])), firstRun),
     find: (saga, key) => Effect.map(read(findRun(saga, key)), firstRun),
     list: (filter) => Effect.map(read(listRuns(filter)), (rows) => rows.map(toRun)),
+    startingWith: (prefix, limit) => {
+      const asked = matchRuns(prefix, limit)
+      return asked === undefined ? Effect.succeed([]) : Effect.map(read(asked), (rows) => rows.map(toRun))
+    },
     entries: (runId, { from, limit }) =>
       Effect.map(read(getEntries(runId, from, limit)), (rows) => rows.map(toStoredUnsafe)),
 
@@ -144,6 +150,8 @@ export const make = Effect.fnUntraced(function* (
         : Effect.map(control(releaseRuns(worker, runs)), ([row]) => {
             if (row !== undefined && row.freed > 0) hints.ready()
           }),
+
+    ...Retention.make(read),
 
     listen: yield* Listening.make(connections, options)
   }

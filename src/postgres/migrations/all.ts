@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { statements as outbox } from "./outbox.ts"
+import { statements as retention } from "./retention.ts"
 
 const inOrder = (statements: ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
@@ -9,7 +10,7 @@ const inOrder = (statements: ReadonlyArray<string>) =>
   )
 
 /** By number and name, as `Migrator.fromRecord` takes them. */
-export const migrations = { "1_outbox": inOrder(outbox) }
+export const migrations = { "1_outbox": inOrder(outbox), "2_retention": inOrder(retention) }
 
 /** The number of the newest migration. */
-export const newest = 1
+export const newest = 2

@@ -12,7 +12,7 @@ import type { RunRow } from "../internal/run-row.ts"
 import { runColumns } from "../internal/run-row.ts"
 
 export const listRuns = ({ attributes, before, limit, saga, state }: ListFilter): Statement<RunRow> => {
-  const conditions: Array<string> = []
+  const conditions: Array<string> = ["r.removed_at is null"]
   const params: Array<unknown> = []
   const parameter = (value: unknown) => `$${params.push(value)}`
   if (saga !== undefined) conditions.push(`r.saga = ${parameter(Parameters.text(saga))}`)
@@ -28,10 +28,10 @@ export const listRuns = ({ attributes, before, limit, saga, state }: ListFilter)
       `(r.created_at, r.run_id) < (to_timestamp(${time} / 1000), ${parameter(Parameters.uuid(before.runId))})`
     )
   }
-  const where = conditions.length === 0 ? "" : `where ${conditions.join(" and ")}\n`
   return {
     text: `select ${runColumns} from makegood.run r
-${where}order by r.created_at desc, r.run_id desc
+where ${conditions.join(" and ")}
+order by r.created_at desc, r.run_id desc
 limit ${parameter(Parameters.integer(limit))}`,
     params
   }
