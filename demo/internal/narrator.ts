@@ -55,6 +55,20 @@ export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
         return [{ text: call(toolOf(entry.path), `failed: ${tagOf(entry.value)}`), format: "red" }]
       case "rollback_began":
         return [{ text: `the saga failed (${tagOf(entry.value)}): rollback, newest first`, format: "red" }]
+      case "skipped":
+        return [{ text: call(toolOf(entry.path), `stays: ${entry.by} said so`) }]
+      case "awaited":
+        return [{ text: `waits for the ${entry.wait} ${entry.name}` }]
+      case "answered":
+        return [{ text: `the wait is over: ${entry.how}` }]
+      case "savepoint_failed":
+        return [{ text: `the savepoint ${entry.path} failed: its work is taken back`, format: "red" }]
+      case "savepoint_taken_back":
+        return [{ text: `the savepoint ${entry.path} was taken back`, format: "green" }]
+      case "verified":
+      case "rested":
+      case "body_succeeded":
+        return []
       case "stuck":
         return [{ text: `stuck (${entry.reason}): ${entry.why}`, format: "red" }]
       case "ended":

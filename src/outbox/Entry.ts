@@ -29,8 +29,31 @@ export const StuckReason = Schema.Literals([
 ])
 export type StuckReason = typeof StuckReason.Type
 
-/** How it is known that a call happened. */
-export const How = Schema.Literals(["executed", "lookup", "person"])
+/** What a run can wait for. */
+export const WaitKind = Schema.Literals(["timer", "signal", "approval", "child", "lock", "pause"])
+export type WaitKind = typeof WaitKind.Type
+
+/** How a wait ended. `due`: its time came. */
+export const AnswerKind = Schema.Literals(["due", "signal", "approved", "rejected", "completed", "failed", "granted"])
+export type AnswerKind = typeof AnswerKind.Type
+
+/** What somebody outside can say to a run. */
+export const MessageKind = Schema.Literals([
+  "cancel",
+  "resume",
+  "resolve",
+  "skip",
+  "hold",
+  "release",
+  "signal",
+  "decide",
+  "child",
+  "grant"
+])
+export type MessageKind = typeof MessageKind.Type
+
+/** How it is known that a call happened. `duplicate`: another call was the same act. */
+export const How = Schema.Literals(["executed", "lookup", "person", "duplicate"])
 export type How = typeof How.Type
 
 /** How a doubt was settled. `sameKey` and `idempotent`: by sending again. */
@@ -57,7 +80,13 @@ export const Intended = Schema.TaggedStruct("intended", {
   /** Of the canonical JSON of the parameters asked for. */
   digest: Schema.String,
   /** The parameters. A compensation has none: they are those of its call. */
-  value
+  value,
+  /** What its tool's `before` read: JSON text. */
+  before: Schema.optionalKey(Schema.String),
+  /** What was completed before it succeeds stands from then on. */
+  pivot: Schema.optionalKey(Schema.Literal(true)),
+  /** The business key of its tool's `once`. */
+  once: Schema.optionalKey(Schema.String)
 })
 
 /** A further attempt of a call is about to be made. */
@@ -96,6 +125,8 @@ export const Succeeded = Schema.TaggedStruct("succeeded", {
   value,
   by: Schema.optionalKey(Schema.String),
   why: Schema.optionalKey(Schema.String),
+  /** Of a duplicate: the call whose outcome this is, as `run id/path` where it is another run's. */
+  of: Schema.optionalKey(Schema.String),
   stamp
 })
 
@@ -109,10 +140,68 @@ export const Failed = Schema.TaggedStruct("failed", {
 })
 
 /** A value that the body cannot make twice. */
-export const Recorded = Schema.TaggedStruct("recorded", { path: Schema.String, value: Schema.String, stamp })
+export const Recorded = Schema.TaggedStruct("recorded", {
+  path: Schema.String,
+  value: Schema.String,
+  /** What was completed before it stands from then on. */
+  pivot: Schema.optionalKey(Schema.Literal(true)),
+  stamp
+})
+
+/** The run waits for something. */
+export const Awaited = Schema.TaggedStruct("awaited", {
+  path: Schema.String,
+  wait: WaitKind,
+  /** What for: a signal, an approval, a child's saga, a lock, by name. */
+  name: Schema.String,
+  /** Of the canonical JSON of what was asked. */
+  digest: Schema.optionalKey(Schema.String),
+  /** Until when at most, in milliseconds since the epoch by the database's clock. */
+  until: Schema.optionalKey(Schema.Finite),
+  /** What was asked, as JSON text. */
+  value
+})
+
+/** A wait is over. */
+export const Answered = Schema.TaggedStruct("answered", {
+  path: Schema.String,
+  how: AnswerKind,
+  /** The id of the message that it used up. */
+  message: Schema.optionalKey(Schema.String),
+  by: Schema.optionalKey(Schema.String),
+  why: Schema.optionalKey(Schema.String),
+  value,
+  stamp
+})
+
+/** The run was let go while it waits. Absent `until`: only its inbox can wake it. */
+export const Rested = Schema.TaggedStruct("rested", { until: Schema.optionalKey(Schema.Finite) })
+
+/** A savepoint failed: from here on its work is taken back. */
+export const SavepointFailed = Schema.TaggedStruct("savepoint_failed", { path: Schema.String })
+
+/** The work of a savepoint was taken back, as far as it could be. */
+export const SavepointTakenBack = Schema.TaggedStruct("savepoint_taken_back", { path: Schema.String, stamp })
+
+/** What a look at the world said after a compensation. */
+export const Verified = Schema.TaggedStruct("verified", {
+  path: Schema.String,
+  verdict: Schema.Literals(["exact", "differs"]),
+  why: Schema.optionalKey(Schema.String)
+})
+
+/** A person decided that a call is not taken back: it stands. `path` is the call's own. */
+export const Skipped = Schema.TaggedStruct("skipped", {
+  path: Schema.String,
+  by: Schema.String,
+  why: Schema.optionalKey(Schema.String)
+})
+
+/** The body succeeded with `value`; acts that were held for this are done now, and nothing is taken back any more. */
+export const BodySucceeded = Schema.TaggedStruct("body_succeeded", { value: Schema.String })
 
 /** Why a run goes back. */
-export const RollbackCause = Schema.Literals(["failed", "cancelled"])
+export const RollbackCause = Schema.Literals(["failed", "cancelled", "deadline", "undone"])
 export type RollbackCause = typeof RollbackCause.Type
 
 /** From here on the run only takes back. */
@@ -133,13 +222,17 @@ export const Stuck = Schema.TaggedStruct("stuck", {
 
 /** Somebody outside spoke: moved here from the inbox. */
 export const Told = Schema.TaggedStruct("told", {
-  message: Schema.Literals(["cancel", "resume", "resolve"]),
+  message: MessageKind,
   id: Schema.String,
   by: Schema.String,
   why: Schema.optionalKey(Schema.String),
   path: Schema.optionalKey(Schema.String),
-  /** For `resolve`: whether the call happened, with its result as `value` where there is one. */
+  /** For `resolve`: whether the call happened, with its result as `value` where there is one. For `decide`: yes or no. */
   happened: Schema.optionalKey(Schema.Boolean),
+  /** For `signal`: which. */
+  name: Schema.optionalKey(Schema.String),
+  /** For `decide`: of what was shown to whom decided. */
+  digest: Schema.optionalKey(Schema.String),
   value
 })
 
@@ -159,6 +252,14 @@ export const Entry = Schema.Union([
   Succeeded,
   Failed,
   Recorded,
+  Awaited,
+  Answered,
+  Rested,
+  SavepointFailed,
+  SavepointTakenBack,
+  Verified,
+  Skipped,
+  BodySucceeded,
   RollbackBegan,
   Stuck,
   Told,
@@ -176,6 +277,10 @@ export type Settled = typeof Settled.Type
 export type Succeeded = typeof Succeeded.Type
 export type Failed = typeof Failed.Type
 export type Recorded = typeof Recorded.Type
+export type Awaited = typeof Awaited.Type
+export type Answered = typeof Answered.Type
+export type Verified = typeof Verified.Type
+export type Skipped = typeof Skipped.Type
 export type RollbackBegan = typeof RollbackBegan.Type
 export type Stuck = typeof Stuck.Type
 export type Told = typeof Told.Type

@@ -40,6 +40,12 @@ export interface NewRun {
   /** Of the canonical JSON of the payload. */
   readonly payloadDigest: string
   readonly attributes: Readonly<Record<string, string>>
+  /** How long it may take, in milliseconds; after that it is taken back. */
+  readonly deadlineMillis?: number | undefined
+  /** The run whose step it is. At its end that run finds the message `child` in its inbox. */
+  readonly parent?: string | undefined
+  /** The completed run that it takes back. There is at most one. */
+  readonly undoes?: string | undefined
   /** The worker that is to hold the run from the start, without a claim. Ignored in the caller's own transaction. */
   readonly worker: string | undefined
 }
@@ -63,6 +69,12 @@ export interface Run {
   readonly changedAt: number
   /** When a waiting run may be claimed; absent where only its inbox can wake it. */
   readonly wakeAt: number | undefined
+  /** When it is taken back, if it has not ended by then. */
+  readonly deadline: number | undefined
+  /** The run whose step it is. */
+  readonly parent: string | undefined
+  /** The completed run that it takes back. */
+  readonly undoes: string | undefined
   /** JSON text: the success of a completed run, the failure of one that was rolled back. */
   readonly result: string | undefined
   /**

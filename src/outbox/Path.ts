@@ -10,7 +10,9 @@
  * | `HoldSeat~2` | the second one |
  * | `hotel/ReserveHotel` | a step in the branch `hotel` |
  * | `legs/0/HoldSeat` | a step in the first branch of the group `legs` |
+ * | `plan-a/HoldSeat` | a step inside the savepoint `plan-a`, which is itself a step once it failed |
  * | `HoldSeat!compensate` | the taking-back of the call `HoldSeat` |
+ * | `HoldSeat!approval` | what the call `HoldSeat` waits for before it is made; also `!lock`, `!pause` |
  *
  * Names match `[A-Za-z][A-Za-z0-9_-]*`; only the branches of a list are numbers.
  */
@@ -49,3 +51,15 @@ export const compensationOf = (path: string): string => path + compensating
 /** The path of the call that the compensation at `path` takes back, or `undefined` where `path` is no compensation. */
 export const compensatedBy = (path: string): string | undefined =>
   path.endsWith(compensating) ? path.slice(0, -compensating.length) : undefined
+
+/** The path of what the call at `path` waits for before it is made. */
+export const waitOf = (path: string, wait: "approval" | "lock" | "pause"): string => `${path}!${wait}`
+
+/** The path of the call that the wait at `path` is for, or `undefined` where it is a step of its own. */
+export const callOf = (path: string): string | undefined => {
+  const end = path.lastIndexOf("!")
+  return end === -1 ? undefined : path.slice(0, end)
+}
+
+/** Whether the step at `path` was asked inside `scope`, however deep. */
+export const isInside = (path: string, scope: string): boolean => scope === root || path.startsWith(`${scope}/`)

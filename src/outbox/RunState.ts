@@ -43,6 +43,10 @@ export interface Call {
   readonly doubtful: boolean
   readonly outcome: Outcome | undefined
   readonly compensation: Call | undefined
+  /** What `verify` said after it was taken back. */
+  readonly verified: Entry.Verified | undefined
+  /** A person decided that it is not taken back. */
+  readonly skipped: Entry.Skipped | undefined
 }
 
 /** A recorded value. */
@@ -52,10 +56,31 @@ export interface Value {
   readonly seq: number
   readonly stamp: number
   readonly value: string
+  readonly pivot: boolean
+}
+
+/** Something the run waits for, or waited for. */
+export interface Wait {
+  readonly _tag: "wait"
+  readonly path: string
+  readonly asked: Entry.Awaited
+  readonly seq: number
+  /** When it began, by the database's clock. */
+  readonly at: number
+  readonly outcome: { readonly seq: number; readonly stamp: number; readonly entry: Entry.Answered } | undefined
+}
+
+/** A savepoint that failed. */
+export interface Savepoint {
+  readonly _tag: "savepoint"
+  readonly path: string
+  readonly seq: number
+  /** Set once its work has been taken back. */
+  readonly outcome: { readonly seq: number; readonly stamp: number } | undefined
 }
 
 /** What has a path of its own in the record. */
-export type Step = Call | Value
+export type Step = Call | Value | Wait | Savepoint
 
 /** The words for where a call stands. */
 export type CallState =
@@ -66,14 +91,19 @@ export type CallState =
   | "compensating"
   | "compensated"
   | "compensation_failed"
+  | "skipped"
 
 /** All that the record of a run says. */
 export interface RunState {
   /** The last entry's; -1 before the first. */
   readonly seq: number
   readonly epoch: number
-  /** By path, in the order in which they were asked. Compensations stand on their calls. */
+  /** By path, in the order in which they were asked. Compensations stand on their calls, and what a call waits for apart. */
   readonly steps: ReadonlyMap<string, Step>
+  /** What calls wait for before they are made, by path. */
+  readonly waits: ReadonlyMap<string, Wait>
+  /** Signals and decisions that no wait has used yet, oldest first. */
+  readonly unused: ReadonlyArray<Entry.Told>
   /** The paths of each scope's steps, in the order in which they were asked. */
   readonly scopes: ReadonlyMap<string, ReadonlyArray<string>>
   /** The paths whose outcomes the body has seen, in that order. */
@@ -82,6 +112,10 @@ export interface RunState {
   readonly stamp: number
   /** How often it was taken from a dead worker, or anew by one that had lost it, since its last sign of progress. */
   readonly deaths: number
+  /** Why the run was held by a person, until it is released. */
+  readonly held: Entry.Told | undefined
+  /** The body succeeded, and what was held for that is being done. */
+  readonly succeeded: string | undefined
   readonly rollback: Entry.RollbackBegan | undefined
   readonly stuck: Entry.Stuck | undefined
   readonly cancel: Entry.Told | undefined
@@ -95,6 +129,7 @@ interface MutableCall extends Mutable<Omit<Call, "attempts" | "compensation">> {
   attempts: Array<Attempt>
   compensation: MutableCall | undefined
 }
+type MutableStep = Value | MutableCall | Mutable<Wait> | Mutable<Savepoint>
 
 /** A run state that grows entry by entry, for the worker that writes them. */
 export interface Growing extends RunState {
@@ -102,14 +137,19 @@ export interface Growing extends RunState {
   readonly add: (stored: Entry.Stored) => void
 }
 
+/** Messages that are kept until a wait uses them. */
+const isAnswer: ReadonlySet<Entry.MessageKind> = new Set<Entry.MessageKind>(["signal", "decide", "child", "grant"])
+
 /** The state before the first entry, ready to grow. */
 export const make = (): Growing => {
-  const steps = new Map<string, Value | MutableCall>()
+  const steps = new Map<string, MutableStep>()
+  const waits = new Map<string, Mutable<Wait>>()
+  const unused: Array<Entry.Told> = []
   const scopes = new Map<string, Array<string>>()
   const delivered: Array<string> = []
   const told = new Set<string>()
 
-  const asked = (path: string, step: Value | MutableCall) => {
+  const asked = (path: string, step: MutableStep) => {
     steps.set(path, step)
     const scope = Path.scopeOf(path)
     const paths = scopes.get(scope)
@@ -137,7 +177,9 @@ export const make = (): Growing => {
       inCourse: true,
       doubtful: false,
       outcome: undefined,
-      compensation: undefined
+      compensation: undefined,
+      verified: undefined,
+      skipped: undefined
     }
     const compensated = Path.compensatedBy(entry.path)
     if (compensated === undefined) asked(entry.path, call)
@@ -203,9 +245,55 @@ export const make = (): Growing => {
       case "failed":
         return ended(entry.path, { _tag: "failed", seq, stamp: entry.stamp, entry })
       case "recorded":
-        asked(entry.path, { _tag: "value", path: entry.path, seq, stamp: entry.stamp, value: entry.value })
+        asked(entry.path, {
+          _tag: "value",
+          path: entry.path,
+          seq,
+          stamp: entry.stamp,
+          value: entry.value,
+          pivot: entry.pivot === true
+        })
         delivered.push(entry.path)
         return progress(entry.stamp)
+      case "awaited": {
+        const { path } = entry
+        const wait: Mutable<Wait> = { _tag: "wait", path, asked: entry, seq, at: stored.at, outcome: undefined }
+        if (Path.callOf(path) === undefined) asked(path, wait)
+        else waits.set(path, wait)
+        return
+      }
+      case "answered": {
+        const wait = waits.get(entry.path) ?? steps.get(entry.path)
+        if (wait?._tag !== "wait") throw new Error(`The record answers the wait ${entry.path} before it began`)
+        wait.outcome = { seq, stamp: entry.stamp, entry }
+        if (steps.has(entry.path)) delivered.push(entry.path)
+        const used = unused.findIndex((told) => told.id === entry.message)
+        if (used >= 0) unused.splice(used, 1)
+        return progress(entry.stamp)
+      }
+      case "rested":
+        state.deaths = 0
+        return
+      case "savepoint_failed":
+        asked(entry.path, { _tag: "savepoint", path: entry.path, seq, outcome: undefined })
+        return progress(0)
+      case "savepoint_taken_back": {
+        const savepoint = steps.get(entry.path)
+        if (savepoint?._tag !== "savepoint") throw new Error(`The record has ${entry.path} taken back before it failed`)
+        savepoint.outcome = { seq, stamp: entry.stamp }
+        delivered.push(entry.path)
+        return progress(entry.stamp)
+      }
+      case "verified":
+        callAt(Path.compensatedBy(entry.path) ?? entry.path).verified = entry
+        return
+      case "skipped":
+        callAt(entry.path).skipped = entry
+        return
+      case "body_succeeded":
+        state.succeeded = entry.value
+        state.deaths = 0
+        return
       case "rollback_began":
         state.rollback = entry
         state.deaths = 0
@@ -219,6 +307,9 @@ export const make = (): Growing => {
         state.stuck = undefined
         state.deaths = 0
         if (entry.message === "cancel") state.cancel ??= entry
+        if (entry.message === "hold") state.held = entry
+        else if (entry.message === "release" || entry.message === "cancel") state.held = undefined
+        if (isAnswer.has(entry.message)) unused.push(entry)
         for (const step of steps.values()) {
           if (step._tag !== "call") continue
           step.fresh = step.attempts.length
@@ -235,10 +326,14 @@ export const make = (): Growing => {
     seq: -1,
     epoch: 0,
     steps,
+    waits,
+    unused,
     scopes,
     delivered,
     stamp: 0,
     deaths: 0,
+    held: undefined,
+    succeeded: undefined,
     rollback: undefined,
     stuck: undefined,
     cancel: undefined,
@@ -270,6 +365,7 @@ export const isInDoubt = (call: Call): boolean => call.outcome === undefined && 
 /** Where a call stands. A compensation that was given up, until a person says more, has failed. */
 export const callState = (call: Call): CallState => {
   const { compensation, outcome } = call
+  if (call.skipped !== undefined && compensation?.outcome?._tag !== "succeeded") return "skipped"
   if (compensation !== undefined) {
     const state = callState(compensation)
     return state === "compensation_failed" ? state : state === "succeeded" ? "compensated" : "compensating"

@@ -10,9 +10,10 @@ import type * as Entry from "../outbox/Entry.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import type { Run, State } from "../outbox/Outbox.ts"
 import type { CallState } from "../outbox/RunState.ts"
+import type { Signal } from "../wait/Signal.ts"
 import type { SagaDefinition } from "./internal/engine.ts"
 import { make } from "./internal/runs.ts"
-import type { RunCancelled, RunsError } from "./RunsError.ts"
+import type { RunCancelled, RunDeadlinePassed, RunsError } from "./RunsError.ts"
 
 export type { Entry, Stored } from "../outbox/Entry.ts"
 export type { Run, State } from "../outbox/Outbox.ts"
@@ -29,8 +30,11 @@ export interface StartOptions {
 /** A started run. */
 export interface Handle<out A, out E> {
   readonly runId: string
-  /** Waits for the end: the success, the body's failure, or `RunCancelled`. Goes on waiting while the run is stuck. */
-  readonly await: Effect.Effect<A, E | RunCancelled | RunsError, Runs>
+  /**
+   * Waits for the end: the success, the body's failure, `RunCancelled`, or `RunDeadlinePassed`. Goes on waiting while the
+   * run is stuck.
+   */
+  readonly await: Effect.Effect<A, E | RunCancelled | RunDeadlinePassed | RunsError, Runs>
 }
 
 /** Who decides, and why. */
@@ -86,9 +90,26 @@ export class Runs extends Context.Service<
     readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
     readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly hold: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly release: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly skip: (runId: string, path: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly signal: <A>(
+      to: string | { readonly saga: { readonly name: string }; readonly key: string },
+      signal: Signal<string, A>,
+      payload: A,
+      options?: SignalOptions
+    ) => Effect.Effect<void, RunsError>
     readonly resolve: (runId: string, path: string, resolution: Resolution, who: Who) => Effect.Effect<void, RunsError>
   }
 >()("makegood/Runs") {}
+
+/** How a signal is sent. */
+export interface SignalOptions {
+  /** Chosen by the sender: the same id twice is one signal. Default: a fresh one. */
+  readonly id?: string
+  /** Who sends it. Default: `"signal"`. */
+  readonly by?: string
+}
 
 /** Which runs to list. */
 export interface Filter {
@@ -141,6 +162,39 @@ export const cancel = (runId: string, who: Who): Effect.Effect<void, RunsError, 
 /** Has a stuck run go on at the very place where it is stuck. Changes nothing for a run that is not. */
 export const resume = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
   Runs.use((runs) => runs.resume(runId, who))
+
+/**
+ * Holds a run: it starts nothing more, awaits what it has in flight, and waits for {@link release}. Its deadline goes on,
+ * and a cancel ends the hold.
+ */
+export const hold = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.hold(runId, who))
+
+/** Lets a held run go on. Changes nothing for one that is not held. */
+export const release = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.release(runId, who))
+
+/**
+ * Gives a call that could not be taken back up: it stands, is listed as such, and the rollback goes on. `path` is that of
+ * the call, or of its compensation.
+ */
+export const skip = (runId: string, path: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.skip(runId, path, who))
+
+/**
+ * Sends a signal to a run, by its id or by its saga and key. In a transaction of the caller's own client it is sent if and
+ * only if that commits.
+ *
+ * **If the process dies**
+ *
+ * After this returned the signal is kept for the run; with an `id`, sending it again changes nothing.
+ */
+export const signal = <A>(
+  to: string | { readonly saga: { readonly name: string }; readonly key: string },
+  of: Signal<string, A>,
+  payload: NoInfer<A>,
+  options?: SignalOptions
+): Effect.Effect<void, RunsError, Runs> => Runs.use((runs) => runs.signal(to, of, payload, options))
 
 /** Settles the doubt about the call at `path` of a stuck run, and has the run go on. */
 export const resolve = (

@@ -91,3 +91,15 @@ export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancell
     return `The run ${this.runId} was cancelled by ${this.by}${this.why === undefined ? "" : `: ${this.why}`}. It was taken back.`
   }
 }
+
+/** The run was taken back because its saga's deadline passed. */
+export class RunDeadlinePassed extends Schema.TaggedError<RunDeadlinePassed>()("RunDeadlinePassed", {
+  runId: Schema.String
+}) {
+  override get message() {
+    return (
+      `The run ${this.runId} did not end before its saga's deadline. It was taken back. ` +
+      'Give the saga a longer deadline, or start again with again: "ifRolledBack".'
+    )
+  }
+}

@@ -20,7 +20,14 @@ import { ask, type Running } from "../tool/internal/running.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { type SagaDefinition, Worker } from "./internal/engine.ts"
-import { type Handle, type RunCancelled, type RunDeadlinePassed, Runs, type RunsError, type StartOptions } from "./Runs.ts"
+import {
+  type Handle,
+  type RunCancelled,
+  type RunDeadlinePassed,
+  Runs,
+  type RunsError,
+  type StartOptions
+} from "./Runs.ts"
 
 export type { Running } from "../tool/internal/running.ts"
 
@@ -305,7 +312,9 @@ export class DeadlinePassed extends Schema.TaggedError<DeadlinePassed>()("Deadli
  * {@link DeadlinePassed}. What it did is not taken back by that; a {@link savepoint} around it does so.
  */
 export const within: {
-  (duration: Duration.Input): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlinePassed, R | Running>
+  (
+    duration: Duration.Input
+  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlinePassed, R | Running>
   <A, E, R>(effect: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlinePassed, R | Running>
 } = Function.dual(2, <A, E, R>(effect: Effect.Effect<A, E, R>, duration: Duration.Input) => {
   const passed = new DeadlinePassed({ within: Duration.format(Duration.fromInputUnsafe(duration)) })

@@ -19,6 +19,7 @@ export const names: ReadonlyArray<string> = [
   "lookup.before",
   "lookup.after",
   "body.ended",
+  "run.rests",
   "run.put-down",
   "run.released",
   ...kinds.flatMap((kind) => [`${kind}.before-commit`, `${kind}.after-commit`])

@@ -30,6 +30,11 @@ export interface Options {
   readonly poll?: Duration.Input
   /** How many runs it holds at a time. Default: 1,000. */
   readonly concurrency?: number | "unbounded"
+  /**
+   * How long a run that only waits is held; one that waits longer is let go and claimed again, here or elsewhere, when
+   * its time has come. Default: 10 seconds.
+   */
+  readonly hold?: Duration.Input
   /** How long calls in flight may take when it stops. Default: 20 seconds. */
   readonly grace?: Duration.Input
   /** How long the outcome of a call waits for company before it is committed by itself. Default: 2 milliseconds. */
@@ -63,6 +68,7 @@ export const layer = (options: Options = {}): Layer.Layer<Worker | Runs, OutboxE
         marginMillis: Math.min(Duration.toMillis(options.margin ?? "2 seconds"), leaseMillis / 4),
         heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? Duration.times(lease, 1 / 3)),
         poll: Duration.fromInputUnsafe(options.poll ?? "1 second"),
+        holdMillis: Duration.toMillis(options.hold ?? "10 seconds"),
         grace: Duration.fromInputUnsafe(options.grace ?? "20 seconds"),
         commitDelay: Duration.fromInputUnsafe(options.commitDelay ?? "2 millis"),
         maxValueBytes: options.maxValueBytes ?? defaultMaxBytes,

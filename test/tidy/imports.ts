@@ -11,7 +11,7 @@ const effect = ["effect", "node:"]
 const below = {
   tool: [],
   outbox: [],
-  wait: ["outbox"],
+  wait: ["tool", "outbox"],
   saga: ["tool", "outbox", "wait"],
   worker: ["tool", "outbox", "wait", "saga"],
   agent: ["tool", "wait", "saga"]

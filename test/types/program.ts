@@ -362,7 +362,7 @@ said<Same<Effect.Services<typeof outside>, Runs.Runs>>()
 said<
   Same<
     Effect.Error<ReturnType<typeof BookTrip.execute>>,
-    NoSeats | CardDeclined | PaymentsUnavailable | Runs.RunCancelled | Runs.RunsError
+    NoSeats | CardDeclined | PaymentsUnavailable | Runs.RunCancelled | Runs.RunDeadlinePassed | Runs.RunsError
   >
 >()
 said<Same<Effect.Success<ReturnType<typeof BookTrip.execute>>, { readonly chargeId: string }>>()

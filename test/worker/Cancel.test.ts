@@ -91,9 +91,10 @@ describe("cancelling a run", () => {
         w.intended("A"),
         w.attemptFailed("A", { retryAt: Date.now() + 3_600_000 })
       ])
-      yield* until(() => Effect.map(Runs.get(runId), ({ owner }) => owner !== undefined))
-      yield* Runs.cancel(runId, who)
-      assert.strictEqual((yield* atRest(runId)).state, "rolled_back")
+      const waiting = yield* atRest(runId)
+      assert.strictEqual(waiting.state, "waiting")
+      const run = yield* goOn(waiting, Runs.cancel(runId, who))
+      assert.strictEqual(run.state, "rolled_back")
       assert.isEmpty(ledger.ledger)
     }).pipe(withWorker(Trip.toLayer(() => A(x))), Effect.provide(Runs.layer))
   })

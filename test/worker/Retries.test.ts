@@ -221,7 +221,8 @@ describe("a restart", () => {
       const due = Date.now() + 3_600_000
       const runId = yield* recordOf(Trip, (w) => [w.intended("A"), w.attemptFailed("A", { retryAt: due })])
       for (let restart = 0; restart < 3; restart++) {
-        yield* until(() => Effect.map(Runs.get(runId), ({ owner }) => owner !== undefined)).pipe(withWorker(live))
+        const run = yield* atRest(runId).pipe(withWorker(live))
+        assert.deepStrictEqual([run.state, run.wakeAt], ["waiting", due])
       }
       assert.isEmpty(ledger.ledger)
       assert.notInclude(yield* entriesOf(runId), "attempted A")

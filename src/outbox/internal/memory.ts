@@ -114,7 +114,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
   }
 
   const start = (run: NewRun, now: number) => {
-    const { worker, ...rest } = run
+    const { deadlineMillis, parent, undoes, worker, ...rest } = run
     const found = runs.get(run.runId)
     if (found !== undefined) return { _tag: "exists", run: copy(found.run) } as const
     refuseUnlessText(run.runId, run.saga, run.key, run.payloadDigest, ...Object.entries(run.attributes).flat())
@@ -131,6 +131,9 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
         createdAt: now,
         changedAt: now,
         wakeAt: undefined,
+        deadline: deadlineMillis === undefined ? undefined : now + deadlineMillis,
+        parent,
+        undoes,
         result: undefined
       },
       rows: [],
@@ -164,7 +167,19 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     run.wakeAt = change.state === "running" ? undefined : change.wakeAt
     run.result = change.result
     if (change.state !== "running") letGo(run, now)
-    if (ends.has(change.state)) hints.push({ _tag: "ended", runId: run.runId })
+    if (!ends.has(change.state)) return
+    hints.push({ _tag: "ended", runId: run.runId })
+    if (run.parent === undefined) return
+    const { result, runId, state } = run
+    const told = { message: "child", by: runId, happened: state === "completed" } as const
+    send(
+      {
+        id: `child:${runId}`,
+        runId: run.parent,
+        told: { ...told, ...(result === undefined ? {} : { value: result }) }
+      },
+      now
+    )
   }
 
   const append = (request: Append, now: number) => {

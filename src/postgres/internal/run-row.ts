@@ -5,7 +5,8 @@ import type { Run, State } from "../../outbox/Outbox.ts"
 export const runColumns = `r.run_id::text as run_id, r.saga, r.version, r.key, r.generation, r.state, r.phase,
   r.stuck_reason, r.payload::text as payload, r.payload_digest, r.attributes::text as attributes, r.epoch, r.owner,
   makegood.millis(r.created_at) as created_at, makegood.millis(r.changed_at) as changed_at,
-  case when r.state in ('waiting', 'stuck') then makegood.millis(r.wake_at) end as wake_at, r.result::text as result,
+  case when r.state in ('waiting', 'stuck') then makegood.millis(r.wake_at) end as wake_at,
+  makegood.millis(r.deadline) as deadline, r.parent::text as parent, r.undoes::text as undoes, r.result::text as result,
   makegood.millis(r.removed_at) as removed_at`
 
 export interface RunRow {
@@ -25,6 +26,9 @@ export interface RunRow {
   readonly created_at: number
   readonly changed_at: number
   readonly wake_at: number | null
+  readonly deadline: number | null
+  readonly parent: string | null
+  readonly undoes: string | null
   readonly result: string | null
   readonly removed_at: number | null
 }
@@ -46,6 +50,9 @@ export const toRun = (row: RunRow): Run => ({
   createdAt: row.created_at,
   changedAt: row.changed_at,
   wakeAt: row.wake_at ?? undefined,
+  deadline: row.deadline ?? undefined,
+  parent: row.parent ?? undefined,
+  undoes: row.undoes ?? undefined,
   result: row.result ?? undefined,
   ...(row.removed_at === null ? undefined : { removedAt: row.removed_at })
 })

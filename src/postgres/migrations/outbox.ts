@@ -4,8 +4,28 @@
  * `schema.sql` shows the outcome, and is the page to read first. One statement a string, since the wire protocol
  * refuses several at once; together they are one transaction.
  */
+import { format, MessageKind } from "../../outbox/Entry.ts"
 
-const ends = "('completed', 'rolled_back', 'partly_rolled_back')"
+// What concerns one column is said by its type and not by a CHECK of the table: a session keeps the types it has met,
+// but reads a table's CHECKs anew with every statement. For the three of an entry that was a tenth of an append.
+const domains = [
+  `create domain makegood.state as text check (
+  value in ('pending', 'running', 'waiting', 'stuck', 'completed', 'rolled_back', 'partly_rolled_back')
+)`,
+  "create domain makegood.phase as text check (value in ('forward', 'savepoint_rollback', 'rollback'))",
+  "create domain makegood.place as integer check (value >= 0)",
+  "create domain makegood.left_as as text check (value in ('retry', 'doubt', 'given_up'))",
+  `create function makegood.is_end(state text) returns boolean language plpgsql immutable parallel safe as $$
+begin
+  return state in ('completed', 'rolled_back', 'partly_rolled_back');
+end
+$$`,
+  "comment on function makegood.is_end(text) is 'Whether a run in this state has ended'",
+  "comment on domain makegood.state is 'Where a run stands; the last three are ends'",
+  "comment on domain makegood.phase is 'Which way a run goes'",
+  "comment on domain makegood.place is 'Counts from 0'",
+  "comment on domain makegood.left_as is 'Where a failed attempt leaves its call'"
+]
 
 const run = [
   // Columns of fixed width first: they cost no padding.
@@ -13,15 +33,15 @@ const run = [
   run_id uuid primary key,
   version integer not null,
   generation integer not null,
-  epoch integer not null default 0 check (epoch >= 0),
+  epoch makegood.place not null default 0,
   created_at timestamptz not null default makegood.now(),
   changed_at timestamptz not null default makegood.now(),
   wake_at timestamptz,
   deadline timestamptz,
   parent uuid,
   undoes uuid,
-  state text not null,
-  phase text not null default 'forward',
+  state makegood.state not null,
+  phase makegood.phase not null default 'forward',
   stuck_reason text,
   owner text,
   saga text not null,
@@ -32,20 +52,16 @@ const run = [
   attributes jsonb not null default '{}',
   result json,
   constraint run_generation unique (saga, key, generation),
-  constraint run_state check (
-    state in ('pending', 'running', 'waiting', 'stuck', 'completed', 'rolled_back', 'partly_rolled_back')
-  ),
-  constraint run_phase check (phase in ('forward', 'savepoint_rollback', 'rollback')),
   constraint run_pending_is_unclaimed check ((state = 'pending') = (epoch = 0)),
   constraint run_stuck_has_reason check ((state = 'stuck') = (stuck_reason is not null)),
   constraint run_owned_is_running check (owner is null or state = 'running'),
   constraint run_free_is_found check (
     case
-      when owner is not null or state in ${ends} then wake_at is null
+      when owner is not null or makegood.is_end(state) then wake_at is null
       else state in ('waiting', 'stuck') or wake_at is not null
     end
   ),
-  constraint run_result_is_of_end check (result is null or state in ${ends})
+  constraint run_result_is_of_end check (result is null or makegood.is_end(state))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05)`,
   "create index run_ready on makegood.run (saga, version, wake_at) where wake_at is not null",
   "create index run_owner on makegood.run (owner) where owner is not null",
@@ -56,14 +72,14 @@ const run = [
   "create index run_attributes on makegood.run using gin (attributes jsonb_path_ops) where attributes <> '{}'",
   `create function makegood.refuse_run_change() returns trigger language plpgsql as $$
 begin
-  if old.state in ${ends} then
+  if makegood.is_end(old.state) then
     raise exception 'the run % has ended as %, and ends are final', old.run_id, old.state using errcode = '23514';
   end if;
   raise exception 'the run % keeps its id, and its epoch never falls', old.run_id using errcode = '23514';
 end
 $$`,
   `create trigger run_ends_are_final before update on makegood.run for each row
-when (old.state in ${ends} or new.epoch < old.epoch or new.run_id <> old.run_id)
+when (makegood.is_end(old.state) or new.epoch < old.epoch or new.run_id <> old.run_id)
 execute function makegood.refuse_run_change()`
 ]
 
@@ -71,8 +87,8 @@ const entry = [
   // No foreign key to run: its check would write a lock into the run's row with every append.
   `create table makegood.entry (
   run_id uuid not null,
-  seq integer not null check (seq >= 0),
-  epoch integer not null check (epoch > 0),
+  seq makegood.place not null,
+  epoch makegood.place not null,
   append_id integer,
   at timestamptz not null default makegood.now(),
   format smallint not null,
@@ -84,7 +100,7 @@ const entry = [
   tool text,
   act text,
   class text,
-  leaves text check (leaves in ('retry', 'doubt', 'given_up')),
+  leaves makegood.left_as,
   key text,
   digest text,
   value json,
@@ -110,6 +126,8 @@ const worker = [
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500)`
 ]
 
+const messages = MessageKind.literals.map((kind) => `'${kind}'`).join(", ")
+
 const inbox = [
   `create table makegood.inbox (
   run_id uuid not null references makegood.run on delete cascade,
@@ -118,13 +136,33 @@ const inbox = [
   sent_at timestamptz not null default makegood.now(),
   taken_at timestamptz,
   format smallint not null,
-  message text not null check (message in ('cancel', 'resume', 'resolve')),
+  message text not null check (message in (${messages})),
   path text,
   value json,
   detail json,
   primary key (run_id, message_id)
 )`,
   "create index inbox_waiting on makegood.inbox (run_id) where taken_at is null"
+]
+
+const children = [
+  // The parent is only read: what it waits for comes to it as a message, in the transaction that ended the child.
+  `create function makegood.tell_parent() returns trigger language plpgsql as $$
+begin
+  insert into makegood.inbox (run_id, message_id, format, message, value, detail)
+  select p.run_id, 'child:' || new.run_id, ${format}, 'child', new.result,
+    json_build_object('message', 'child', 'id', 'child:' || new.run_id, 'by', new.run_id,
+      'happened', new.state = 'completed')
+  from makegood.run p
+  where p.run_id = new.parent and p.state in ('pending', 'running', 'waiting', 'stuck')
+  on conflict do nothing;
+  return null;
+end
+$$`,
+  `create trigger run_end_is_told after update on makegood.run for each row
+when (new.parent is not null and makegood.is_end(new.state) and not makegood.is_end(old.state))
+execute function makegood.tell_parent()`,
+  "create index run_parent on makegood.run (parent) where parent is not null"
 ]
 
 const views = [
@@ -194,17 +232,19 @@ select date_trunc('milliseconds', statement_timestamp())
   + coalesce(nullif(current_setting('makegood.clock_shift', true), ''), '0')::interval
 $$`,
   `create function makegood.millis(timestamptz) returns double precision language sql stable parallel safe as $$
-select (extract(epoch from $1) * 1000)::double precision
+select round(date_part('epoch', $1) * 1000)
 $$`,
   "comment on schema makegood is 'The outbox of makegood: the journal of all runs'",
   `comment on function makegood.now() is ${quoted(
     "The only clock. The setting makegood.clock_shift, an interval, shifts it, for tests"
   )}`,
   `comment on function makegood.millis(timestamptz) is 'A time in milliseconds since the epoch'`,
+  ...domains,
   ...run,
   ...entry,
   ...worker,
   ...inbox,
+  ...children,
   ...views,
   ...comments("table", "migration", "Which migrations were made", {
     migration_id: "Its number, counting from 1",
@@ -273,7 +313,8 @@ $$`,
       sent_at: "When it was sent",
       taken_at: "When it was moved into the journal of the run",
       format: "The version of the encoding of this row",
-      message: "What is asked: cancel, resume, resolve",
+      message:
+        "What is said: cancel, resume, resolve, skip, hold, release; or what a wait is for: signal, decide, child, grant",
       path: "The step it is about",
       value: "The result of a resolved call",
       detail: "What has no column of its own"

@@ -12,16 +12,18 @@ import * as Parameters from "../internal/parameters.ts"
 const text = `
 with asked as materialized (
   select a.*, w.worker_id
-  from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[])
-    as a(run_id, saga, version, key, generation, payload, payload_digest, attributes, worker)
+  from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $11::float8[], $12::uuid[], $13::uuid[])
+    as a(run_id, saga, version, key, generation, payload, payload_digest, attributes, worker, deadline, parent, undoes)
   left join makegood.worker w on w.worker_id = a.worker and w.died_at is null and w.lease_until > makegood.now()
 ),
 started as (
   insert into makegood.run (run_id, saga, version, key, generation, payload, payload_digest, attributes, state, epoch,
-    owner, wake_at)
+    owner, wake_at, deadline, parent, undoes)
   select run_id, saga, version, key, generation, payload::json, payload_digest, attributes::jsonb,
     case when worker_id is null then 'pending' else 'running' end, case when worker_id is null then 0 else 1 end,
-    worker_id, case when worker_id is null then makegood.now() end
+    worker_id, case when worker_id is null then makegood.now() end, makegood.now() + deadline * interval '1 millisecond',
+    parent, undoes
   from asked
   order by run_id
   on conflict (run_id) do nothing
@@ -43,7 +45,7 @@ export interface StartedRow {
 
 /** The statement for a batch of different runs. */
 export const startRuns = (runs: ReadonlyArray<NewRun>): Statement<StartedRow> => {
-  const { integer, integers, texts, uuids } = Parameters
+  const { doubles, integer, integers, texts, uuids } = Parameters
   return {
     text,
     params: [
@@ -56,7 +58,10 @@ export const startRuns = (runs: ReadonlyArray<NewRun>): Statement<StartedRow> =>
       texts(runs.map((run) => run.payloadDigest)),
       texts(runs.map((run) => JSON.stringify(run.attributes))),
       texts(runs.map((run) => run.worker ?? null)),
-      integer(format)
+      integer(format),
+      doubles(runs.map((run) => run.deadlineMillis ?? null)),
+      uuids(runs.map((run) => run.parent ?? null)),
+      uuids(runs.map((run) => run.undoes ?? null))
     ]
   }
 }

@@ -13,6 +13,7 @@ export interface SagaDefinition {
   readonly success: Plain
   readonly error: Plain
   readonly tools: ReadonlyMap<string, Definition>
+  readonly deadlineMillis: number | undefined
 }
 
 /** A saga with its body, and the context its layer was built in: the one its tools execute in. */

@@ -15,6 +15,7 @@ import {
   InvalidInput,
   RunCancelled,
   RunConflict,
+  RunDeadlinePassed,
   RunEnded,
   RunNotFound,
   RunsError
@@ -155,6 +156,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         payload: payload.text,
         payloadDigest,
         attributes,
+        deadlineMillis: saga.deadlineMillis,
         worker: (yield* outbox.inTransaction) ? undefined : local?.holderFor(saga.name, saga.version, runId)
       }
       const started = yield* lift(outbox.start(run)).pipe(
@@ -188,6 +190,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     if (run.state === "completed") return yield* decode(saga.success, "result")
     const { cancel, rollback } = RunState.fold(yield* entriesOf(run.runId))
     if (rollback?.cause === "failed") return yield* Effect.fail(yield* decode(saga.error, "failure"))
+    if (rollback?.cause === "deadline") return yield* new RunDeadlinePassed({ runId: run.runId })
     const why = cancel?.why
     return yield* new RunCancelled({ runId: run.runId, by: cancel?.by ?? "", ...(why === undefined ? {} : { why }) })
   })
@@ -221,7 +224,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
   const tell = Effect.fnUntraced(function* (
     runId: string,
     who: Who,
-    told: Pick<Entry.Told, "message" | "path" | "happened" | "value">
+    told: Omit<Entry.Told, "_tag" | "id" | "by" | "why">
   ) {
     const by = yield* checkText("The name of who decides", who.by, 500)
     if (who.why !== undefined) yield* checkText("The reason", who.why, 10_000)
@@ -234,6 +237,24 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     if (!sent) return yield* failed(new RunEnded({ runId, state: (yield* find(runId)).state }))
   })
 
+  /** A path that names a call of the run. */
+  const pathOf = Effect.fnUntraced(function* (runId: string, path: string) {
+    if ((yield* get(runId)).calls.some((call) => call.path === path)) return path
+    return yield* failed(
+      new InvalidInput({
+        what: `The path ${JSON.stringify(path).slice(0, 200)}`,
+        why: `names no call of the run ${runId}`
+      })
+    )
+  })
+
+  /** The run of a saga's key: that of the latest generation. */
+  const runOf = Effect.fnUntraced(function* (saga: string, key: string) {
+    const found = yield* lift(outbox.find(saga, key))
+    if (Option.isNone(found)) return yield* failed(new RunNotFound({ runId: `${saga}/${key}` }))
+    return found.value.runId
+  })
+
   return {
     start,
     get,
@@ -244,16 +265,22 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     watch,
     cancel: (runId, who) => tell(runId, who, { message: "cancel" }),
     resume: (runId, who) => tell(runId, who, { message: "resume" }),
+    hold: (runId, who) => tell(runId, who, { message: "hold" }),
+    release: (runId, who) => tell(runId, who, { message: "release" }),
+    skip: Effect.fnUntraced(function* (runId, path, who) {
+      return yield* tell(runId, who, { message: "skip", path: yield* pathOf(runId, path) })
+    }),
+    signal: Effect.fnUntraced(function* (to, signal, payload, options = {}) {
+      const encoded = yield* fromResult(
+        Value.codec(signal.payloadSchema).encode(payload, `the payload of the signal ${signal.name}`)
+      )
+      const { by = "signal", id } = options
+      const who = { by, ...(id === undefined ? {} : { id: `signal:${signal.name}:${id}` }) }
+      const runId = typeof to === "string" ? to : yield* runOf(to.saga.name, to.key)
+      return yield* tell(runId, who, { message: "signal", name: signal.name, value: encoded.text })
+    }),
     resolve: Effect.fnUntraced(function* (runId, path, resolution, who) {
-      const step = (yield* get(runId)).calls.some((call) => call.path === path)
-      if (!step) {
-        return yield* failed(
-          new InvalidInput({
-            what: `The path ${JSON.stringify(path).slice(0, 200)}`,
-            why: `names no call of the run ${runId}`
-          })
-        )
-      }
+      yield* pathOf(runId, path)
       const value =
         "happened" in resolution
           ? yield* fromResult(Value.codec(Schema.Json).encode(resolution.happened, "the resolution"))

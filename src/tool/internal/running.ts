@@ -1,7 +1,7 @@
 /**
  * The link between a saga's body and the engine that runs it: what a step asks, and whom.
  *
- * A tool, a recorded value and a group of branches are all asked through {@link ask}. The engine puts a {@link Running}
+ * A tool, a recorded value, a wait and a group of branches are all asked through {@link ask}. The engine puts a {@link Running}
  * into the context of each scope's fiber; outside a saga there is none, and nothing happens.
  */
 import { Context, Effect } from "effect"
@@ -17,6 +17,8 @@ export type Step =
       readonly name: string
       readonly schema: Plain
       readonly effect: Effect.Effect<unknown, unknown, never>
+      /** What was completed before it stands from then on. */
+      readonly pivot?: boolean
     }
   | {
       readonly _tag: "branches"
@@ -28,7 +30,13 @@ export type Step =
         readonly effect: Effect.Effect<unknown, unknown, unknown>
       }>
       readonly concurrency: number
+      /** Where it fails its work is taken back before the failure is given. */
+      readonly savepoint?: boolean
+      /** Whether the first branch leads: when it ends, the others are given up. */
+      readonly led?: boolean
     }
+  /** What it waits for, `wait/internal/waiting.ts` says. */
+  | { readonly _tag: "wait"; readonly name: string; readonly waiting: unknown }
 
 /** The scope that a fiber of a body runs in. */
 export class Running extends Context.Service<

@@ -18,10 +18,12 @@ import {
   type Ending,
   flushPending,
   isAnnounced,
+  isLong,
   type Job,
   left,
   needsIntent,
   nextDelay,
+  parked,
   type Progress,
   stuck,
   wait,
@@ -98,6 +100,7 @@ const prepare = Effect.fnUntraced(function* (
   if (last !== undefined && progress.retryAt === undefined) return yield* usedUp(desk, job, progress, last)
   while (progress.retryAt !== undefined && desk.lease.now() < progress.retryAt && desk.haste(path) === "on") {
     flushPending(desk, progress)
+    if (isLong(desk, progress.retryAt)) return parked(progress.retryAt)
     yield* wait(desk, path, progress.retryAt)
   }
   if (desk.haste(path) === "leave") return left

@@ -11,8 +11,10 @@ import {
   type Desk,
   type Ending,
   flushPending,
+  isLong,
   type Job,
   left,
+  parked,
   type Progress,
   seedOf,
   stuck,
@@ -108,6 +110,7 @@ const lookUp = Effect.fnUntraced(function* (
         return { _tag: "entry", entry: { _tag: "settled", path, how: "lookup", happened: false } }
       }
       flushPending(desk, progress)
+      if (isLong(desk, certainAt)) return ending(parked(certainAt))
       yield* wait(desk, path, certainAt)
       continue
     }

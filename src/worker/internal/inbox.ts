@@ -3,10 +3,11 @@ import { Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Message } from "../../outbox/Outbox.ts"
+import * as Path from "../../outbox/Path.ts"
 import { findCall, isInDoubt } from "../../outbox/RunState.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
-import type { Verdict } from "./stage.ts"
+import type { Verdict } from "./scope.ts"
 
 /** A message as it stands in the record. */
 export const toldOf = (message: Message): Entry.Told => ({ _tag: "told", id: message.id, ...message.told })
@@ -24,6 +25,7 @@ export const heed = (
   for (const message of messages) {
     entries.push(toldOf(message))
     const { told } = message
+    if (told.message === "skip") entries.push(...skipped(message, state))
     if (told.message !== "resolve" || told.path === undefined || settled.has(told.path)) continue
     const call = findCall(state.steps, told.path)
     if (call === undefined || !isOpen(call)) continue
@@ -37,6 +39,14 @@ export const heed = (
     }
   }
   return { entries, verdict }
+}
+
+/** A call that is not taken back, because a person says so. */
+const skipped = ({ told }: Message, { steps }: RunState): ReadonlyArray<Entry.Skipped> => {
+  const path = Path.compensatedBy(told.path ?? "") ?? told.path ?? ""
+  const call = findCall(steps, path)
+  if (call === undefined || call.skipped !== undefined || call.compensation?.outcome?._tag === "succeeded") return []
+  return [{ _tag: "skipped", path, by: told.by, ...(told.why === undefined ? {} : { why: told.why }) }]
 }
 
 /** Whether a person's word about the call is of use. */

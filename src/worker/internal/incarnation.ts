@@ -9,18 +9,23 @@ import type { Duration, Fiber } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Change, Message, Outbox, Phase, Run, State, Transactions } from "../../outbox/Outbox.ts"
-import type * as RunState from "../../outbox/RunState.ts"
+import * as Path from "../../outbox/Path.ts"
+import * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
+import type { Waiting } from "../../wait/internal/waiting.ts"
 import * as Landmark from "../Landmark.ts"
 import * as bodyContext from "./bodyContext.ts"
-import { perform } from "./call.ts"
+import { perform as performJob } from "./call.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
 import * as Pen from "./pen.ts"
 import type { Desk } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
-import * as Stage from "./stage.ts"
+import * as Room from "./room.ts"
+import type { Answer, Asked, SingleStep, Stage, Verdict } from "./scope.ts"
+import { make as makeStage } from "./stage.ts"
+import * as Waits from "./waits.ts"
 
 /** What the worker lends to all its incarnations. */
 export interface Surroundings {
@@ -29,6 +34,8 @@ export interface Surroundings {
   readonly lease: Lease
   readonly commitDelay: Duration.Duration
   readonly maxValueBytes: number
+  /** How long a run that only waits is held, in case that this is all. */
+  readonly holdMillis: number
   /** After how many deaths of its workers without progress a run is not tried again. */
   readonly maxDeaths: number
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -68,6 +75,9 @@ export const make = (
   const inFlight = new Map<string, Fiber.Fiber<unknown, unknown>>()
   const givenUp = new Set<string>()
   const hurried = new Set<() => void>()
+  const room = Room.make({ now: lease.now, fork: surroundings.fork })
+  /** Savepoints whose work is being taken back. */
+  const goingBack = new Set<string>()
   const heard = new Set(state.told)
   let driver: Fiber.Fiber<Rollback.Ending> | undefined
   let isLeaving = false
@@ -83,6 +93,7 @@ export const make = (
     Landmark.reached("run.put-down", runId)
     stage.close()
     pen.drop()
+    room.close()
     for (const fiber of inFlight.values()) fiber.interruptUnsafe()
     inFlight.clear()
     driver?.interruptUnsafe()
@@ -114,6 +125,7 @@ export const make = (
     lease,
     transactions: surroundings.transactions,
     maxValueBytes: surroundings.maxValueBytes,
+    holdMillis: surroundings.holdMillis,
     placed: (path) => {
       if (!isGoingBack) order.push({ path, answer: undefined })
     },
@@ -136,6 +148,9 @@ export const make = (
     for (const listener of Array.from(hurried)) listener()
   }
 
+  /** Messages that a wait has used, whether or not that is durable yet. */
+  const used = new Set<string>()
+
   // ---- what is in flight
 
   const track = <A>(path: string, effect: Effect.Effect<A>, then: (result: A) => void) => {
@@ -146,7 +161,9 @@ export const make = (
       if (isDown) return
       if (Exit.isSuccess(exit)) then(exit.value)
       else broken(exit.cause)
-      if (inFlight.size === 0) quiet()
+      if (inFlight.size > 0) return
+      quiet()
+      considerResting()
     })
   }
 
@@ -173,20 +190,25 @@ export const make = (
   /** Starts nothing more; `then` is called when nothing is in flight any more. */
   const leave = (then: () => void) => {
     stage.close()
+    room.close()
     isLeaving = true
     whenQuiet = then
     hurry()
-    if (inFlight.size === 0) quiet()
+    if (inFlight.size === 0 && driver === undefined) quiet()
   }
 
   const changeTo = (
     to: State,
-    more: { readonly result?: string | undefined; readonly stuckReason?: Entry.StuckReason } = {}
+    more: {
+      readonly result?: string | undefined
+      readonly stuckReason?: Entry.StuckReason
+      readonly wakeAt?: number | undefined
+    } = {}
   ): Change => ({
     state: to,
-    phase: (isGoingBack ? "rollback" : "forward") satisfies Phase,
+    phase: (isGoingBack ? "rollback" : goingBack.size > 0 ? "savepoint_rollback" : "forward") satisfies Phase,
     stuckReason: more.stuckReason,
-    wakeAt: undefined,
+    wakeAt: more.wakeAt,
     result: more.result
   })
 
@@ -196,7 +218,7 @@ export const make = (
     pen.turn(entries, change, (at) => putDown({ ...run, ...change, epoch, owner: undefined, changedAt: at }))
   }
 
-  const stuck = ({ path, reason, why }: Stage.Verdict) => {
+  const stuck = ({ path, reason, why }: Verdict) => {
     if (isDown || isLeaving) return
     const entry: Entry.Stuck = {
       _tag: "stuck",
@@ -207,15 +229,63 @@ export const make = (
     surroundings.fork(
       Effect.logWarning(`The run ${runId} is stuck: ${reason}${path === undefined ? "" : ` at ${path}`}. ${why}`)
     )
-    leave(() => turnTo([entry], changeTo("stuck", { stuckReason: reason })))
+    leave(() => turnTo([entry], changeTo("stuck", { stuckReason: reason, wakeAt: deadline() })))
+  }
+
+  // ---- resting
+
+  /** When the run is to be taken back, as long as it has not begun to end. */
+  const deadline = () => (isGoingBack || state.succeeded !== undefined ? undefined : run.deadline)
+
+  /** Lets go of the run until `until` or a message. */
+  const rest = (until: number | undefined) => {
+    Landmark.reached("run.rests", runId)
+    const entry: Entry.Entry = { _tag: "rested", ...(until === undefined ? {} : { until }) }
+    turnTo([entry], changeTo("waiting", { wakeAt: until }))
+  }
+
+  /** Lets go of a run of which nothing is in flight and that waits for something far away. */
+  const considerResting = () => {
+    if (isDown || isLeaving || inFlight.size > 0 || driver !== undefined || order.length > 0) return
+    const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
+    if (!isWaiting || !(isGoingBack || stage.isStill())) return
+    const until = room.earliest()
+    if (until === undefined || until - lease.now() > surroundings.holdMillis) rest(until)
+  }
+
+  /** Waits until then with something that is not a step of its own. */
+  const park = (path: string, until: number, again: () => void) =>
+    pen.flush(() => {
+      if (isDown || isLeaving) return
+      room.enter(path, {
+        until,
+        look: (now) => {
+          if (now < until && !givenUp.has(path)) return false
+          again()
+          return true
+        }
+      })
+      considerResting()
+    })
+
+  const keepDeadline = () => {
+    const until = deadline()
+    if (until === undefined) return
+    room.enter("deadline", {
+      until,
+      look: (now) => {
+        if (now >= until) goBack({ _tag: "rollback_began", cause: "deadline" })
+        return now >= until
+      }
+    })
   }
 
   // ---- forward
 
   /** Answers in the order of their outcomes in the record; absent while the call is still on its way to its end. */
-  const order: Array<{ readonly path: string; answer: Stage.Answer | undefined }> = []
+  const order: Array<{ readonly path: string; answer: Answer | undefined }> = []
 
-  const answer = (path: string, given: Stage.Answer) => {
+  const answer = (path: string, given: Answer) => {
     const placed = order.find((other) => other.path === path)
     if (placed === undefined) order.push({ path, answer: given })
     else placed.answer = given
@@ -229,16 +299,16 @@ export const make = (
     }
   }
 
-  const performCall = (asked: Stage.Asked, step: Extract<Stage.Asked["step"], { readonly _tag: "call" }>) => {
-    const { path, recorded } = asked
+  const performCall = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "call" }>) => {
+    const { path } = asked
     const parameters = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`, {
       maxBytes: surroundings.maxValueBytes
     })
     if (Result.isFailure(parameters)) return stuck({ reason: "defect", path, why: parameters.failure.message })
     if (asked.isGivenUp()) givenUp.add(path)
-    const record = recorded?._tag === "call" ? recorded : undefined
+    const record = RunState.findCall(state.steps, path)
     const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
-    track(path, perform(desk, job), (ending) => {
+    track(path, performJob(desk, job), (ending) => {
       switch (ending._tag) {
         case "succeeded":
           return answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
@@ -248,11 +318,73 @@ export const make = (
           return stuck(ending.verdict)
         case "left":
           return leftUndone()
+        case "parked":
+          return park(path, ending.until, () => performCall(asked, step))
       }
     })
   }
 
-  const makeValue = (path: string, step: Extract<Stage.Asked["step"], { readonly _tag: "record" }>) =>
+  const performWait = ({ path, recorded }: Asked, waiting: Waiting) =>
+    Waits.wait(
+      { ...desk, room, state, used },
+      path,
+      waiting,
+      recorded?._tag === "wait" ? recorded : undefined,
+      (end) => {
+        const given = Waits.answerOf(path, waiting, end)
+        if ("reason" in given) stuck(given)
+        else answer(path, given)
+      }
+    )
+
+  /** Takes back the work of a savepoint that failed, then tells the body. */
+  const performTakeBack = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "takeBack" }>) => {
+    const { path } = asked
+    goingBack.add(path)
+    const began = Effect.callback<void>((resume) => {
+      if (state.steps.has(path)) return resume(Effect.void)
+      pen.turn([{ _tag: "savepoint_failed", path }], changeTo("running"), () => resume(Effect.void))
+    })
+    const drive = Rollback.drive({
+      desk: { ...desk, placed: () => {}, displaced: () => {}, haste: () => (isLeaving ? "leave" : "on") },
+      state,
+      tools: handler.saga.tools,
+      scope: path
+    })
+    track(path, Effect.andThen(began, drive), (ending) => {
+      switch (ending._tag) {
+        case "ended": {
+          goingBack.delete(path)
+          const stamp = desk.stamp()
+          desk.placed(path)
+          pen.turn([{ _tag: "savepoint_taken_back", path, stamp }], changeTo("running"), () => {})
+          return answer(path, { exit: step.exit, stamp })
+        }
+        case "stuck":
+          return stuck(ending.verdict)
+        case "left":
+          return leftUndone()
+        case "parked":
+          return park(path, ending.until, () => performTakeBack(asked, step))
+      }
+    })
+  }
+
+  const perform = (asked: Asked) => {
+    const { path, step } = asked
+    switch (step._tag) {
+      case "call":
+        return performCall(asked, step)
+      case "record":
+        return makeValue(path, step)
+      case "wait":
+        return performWait(asked, step.waiting as Waiting)
+      case "takeBack":
+        return performTakeBack(asked, step)
+    }
+  }
+
+  const makeValue = (path: string, step: Extract<Asked["step"], { readonly _tag: "record" }>) =>
     track(path, Effect.exit(step.effect), (exit) => {
       if (Exit.isFailure(exit)) {
         return stuck({ reason: "defect", path, why: `The recorded value died: ${Cause.pretty(exit.cause)}` })
@@ -262,7 +394,8 @@ export const make = (
       })
       if (Result.isFailure(encoded)) return stuck({ reason: "defect", path, why: encoded.failure.message })
       const stamp = desk.stamp()
-      pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp }], "later")
+      const pivot = step.pivot === true ? ({ pivot: true } as const) : {}
+      pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp, ...pivot }], "later")
       answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
     })
 
@@ -282,19 +415,22 @@ export const make = (
     }
   }
 
-  const stage: Stage.Stage = Stage.make({
+  const stage: Stage = makeStage({
     runId,
     state,
     startedAt: run.createdAt,
     context: bodyContext.forRun(handler.context, scope, () => stage.isReplaying()),
     differs: (step, recorded) => Jobs.difference(step, recorded),
     recall: (asked) => Jobs.recall(asked),
-    perform: (asked) =>
-      asked.step._tag === "call" ? performCall(asked, asked.step) : makeValue(asked.path, asked.step),
+    perform,
     givenUp: (path) => {
       givenUp.add(path)
+      if (state.steps.get(path)?._tag !== "call") room.leave(path)
       hurry()
+      room.lookAround()
     },
+    passes: (path) => Rollback.hasPivot(state, path),
+    still: () => queueMicrotask(considerResting),
     replayed: () => Landmark.reached("run.replayed", runId),
     ended: bodyEnded,
     stuck
@@ -304,7 +440,8 @@ export const make = (
     const payload = Value.codec(handler.saga.payload).decode(run.payload, `the payload of the run ${runId}`)
     if (Result.isFailure(payload))
       return stuck({ reason: "undecodable", path: undefined, why: payload.failure.message })
-    stage.start(Effect.suspend(() => handler.body(payload.success, { runId })))
+    keepDeadline()
+    if (!isLeaving) stage.start(Effect.suspend(() => handler.body(payload.success, { runId })))
   }
 
   // ---- back
@@ -322,7 +459,8 @@ export const make = (
     const rollback = Rollback.drive({
       desk: { ...desk, haste: (path) => (isLeaving ? "leave" : Rollback.isForward(path) ? "giveUp" : "on") },
       state,
-      tools: handler.saga.tools
+      tools: handler.saga.tools,
+      scope: Path.root
     })
     driver = Effect.runForkWith(handler.context)(rollback)
     driver.addObserver((exit) => {
@@ -332,6 +470,7 @@ export const make = (
       const ending = exit.value
       if (isLeaving && ending._tag !== "ended") return quiet()
       if (ending._tag === "left") return leftUndone()
+      if (ending._tag === "parked") return park("rollback", ending.until, takeBack)
       if (ending._tag === "stuck") return stuck(ending.verdict)
       const result = state.rollback?.value
       const entry: Entry.Ended = {
@@ -359,10 +498,19 @@ export const make = (
     for (const message of fresh) heard.add(message.id)
     pen.record(
       fresh.map(Inbox.toldOf),
-      fresh.map((message) => message.id)
+      fresh.map((message) => message.id),
+      () => room.lookAround()
     )
-    const cancel = fresh.find((message) => message.told.message === "cancel")
+    const said = (what: Entry.MessageKind) => fresh.find((message) => message.told.message === what)
+    const cancel = said("cancel")
     if (cancel !== undefined) goBack(cancelled(Inbox.toldOf(cancel)))
+    else if (said("hold") !== undefined) leave(() => pen.flush(restHeld))
+  }
+
+  /** A person holds the run: it waits for that person's word, and for its deadline. */
+  const restHeld = () => {
+    if (state.held === undefined) putDown()
+    else rest(deadline())
   }
 
   const begin = (messages: ReadonlyArray<Message>) => {
@@ -380,7 +528,8 @@ export const make = (
           path: undefined,
           why: `${state.deaths} times its worker died or lost it, one after the other, and it made no progress.`
         })
-      } else if (isGoingBack) takeBack()
+      } else if (state.held !== undefined) rest(deadline())
+      else if (isGoingBack) takeBack()
       else if (state.cancel !== undefined) goBack(cancelled(state.cancel))
       else goForward()
     }
@@ -403,10 +552,7 @@ export const make = (
       if (isDown) return done()
       whenDown = done
       const durable = () => pen.flush(done)
-      if (driver === undefined) return leave(durable)
-      isLeaving = true
-      whenQuiet = durable
-      hurry()
+      leave(durable)
     }),
     putDown: () => putDown()
   }

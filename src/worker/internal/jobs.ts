@@ -8,8 +8,10 @@ import type * as RunState from "../../outbox/RunState.ts"
 import * as Identity from "../../saga/internal/identity.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
+import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Job } from "./progress.ts"
-import type { Answer, Asked, Verdict } from "./stage.ts"
+import type { Answer, Asked, Verdict } from "./scope.ts"
+import * as Waits from "./waits.ts"
 
 type AskedStep = Asked["step"]
 
@@ -94,13 +96,12 @@ export const compensation = (
 /** Both sides in words where a step is not what the record says; `undefined` where they agree (G15). */
 export const difference = (step: AskedStep, recorded: RunState.Step): string | undefined => {
   const { path } = recorded
-  if (recorded._tag === "value") {
-    return step._tag === "record"
-      ? undefined
-      : `The record has a value at ${path}, the body asked for a call of ${step.tool.name}.`
+  if (recorded._tag === "wait" && step._tag === "wait") return Waits.difference(step.waiting as Waiting, recorded)
+  if (recorded._tag === "value" && step._tag === "record") return undefined
+  if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
+  if (recorded._tag !== "call" || step._tag !== "call") {
+    return `The record has ${kindOf(recorded)} at ${path}, the body asked for ${kindAsked(step)}.`
   }
-  if (step._tag === "record")
-    return `The record has a call of ${recorded.intent.tool} at ${path}, the body asked for a value.`
   const { intent } = recorded
   if (recorded.outcome === undefined && intent.toolVersion !== step.tool.version) {
     return `The call at ${path} began with version ${intent.toolVersion} of ${intent.tool}, here is version ${step.tool.version}.`
@@ -114,6 +115,32 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   return before === asked.success.text
     ? undefined
     : `The record has ${path} with ${shown(intent.value)}, the body asked for it with ${shown(asked.success.text)}.`
+}
+
+const kindOf = (recorded: RunState.Step): string => {
+  switch (recorded._tag) {
+    case "call":
+      return `a call of ${recorded.intent.tool}`
+    case "value":
+      return "a value"
+    case "wait":
+      return `a wait for the ${recorded.asked.wait} ${recorded.asked.name}`
+    case "savepoint":
+      return "a savepoint that failed"
+  }
+}
+
+const kindAsked = (step: AskedStep): string => {
+  switch (step._tag) {
+    case "call":
+      return `a call of ${step.tool.name}`
+    case "record":
+      return "a value"
+    case "wait":
+      return `the wait ${step.name}`
+    case "takeBack":
+      return `the taking-back of the savepoint ${step.name}`
+  }
 }
 
 /** Recorded parameters, as today's schema writes them. */
@@ -138,6 +165,12 @@ export const recall = (asked: Asked): Answer | Verdict => {
   }
   if (recorded?._tag === "value" && step._tag === "record") {
     return answer(step.schema, recorded.value, recorded.stamp, Exit.succeed)
+  }
+  if (recorded?._tag === "wait" && step._tag === "wait" && recorded.outcome !== undefined) {
+    return Waits.answerOf(path, step.waiting as Waiting, recorded.outcome.entry)
+  }
+  if (recorded?._tag === "savepoint" && step._tag === "takeBack" && recorded.outcome !== undefined) {
+    return { exit: step.exit, stamp: recorded.outcome.stamp }
   }
   if (recorded?._tag !== "call" || step._tag !== "call" || recorded.outcome === undefined) {
     return { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as what the body asked for.` }

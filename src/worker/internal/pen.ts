@@ -23,7 +23,11 @@ export interface Pen {
   /** Adds entries. `committed` is called with their time once they are durable, and never if they are not. */
   readonly write: (entries: ReadonlyArray<Entry>, when: When, committed?: (at: number) => void) => void
   /** Adds entries that record inbox messages, which go with them. */
-  readonly record: (entries: ReadonlyArray<Entry>, messages: ReadonlyArray<string>) => void
+  readonly record: (
+    entries: ReadonlyArray<Entry>,
+    messages: ReadonlyArray<string>,
+    committed?: (at: number) => void
+  ) => void
   /** Adds entries together with what becomes of the run's row. */
   readonly turn: (entries: ReadonlyArray<Entry>, change: Change, committed: (at: number) => void) => void
   /** Calls back once all written so far is durable. */
@@ -189,9 +193,9 @@ export const make = (options: {
 
   return {
     write,
-    record: (added, consumed) => {
+    record: (added, consumed, committed) => {
       messages.push(...consumed)
-      write(added, "now")
+      write(added, "now", committed)
     },
     turn: (added, next, committed) => {
       change = next

@@ -31,6 +31,7 @@ export interface Settings {
   readonly heartbeat: Duration.Duration
   readonly poll: Duration.Duration
   readonly grace: Duration.Duration
+  readonly holdMillis: number
   readonly commitDelay: Duration.Duration
   readonly maxValueBytes: number
   readonly concurrency: number
@@ -384,6 +385,9 @@ const justStarted = (run: NewRun, at: number): Run => ({
   createdAt: at,
   changedAt: at,
   wakeAt: undefined,
+  deadline: run.deadlineMillis === undefined ? undefined : at + run.deadlineMillis,
+  parent: run.parent,
+  undoes: run.undoes,
   result: undefined
 })
 

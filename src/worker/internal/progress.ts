@@ -10,7 +10,7 @@ import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Lease } from "./lease.ts"
 import type { Pen } from "./pen.ts"
-import type { Verdict } from "./stage.ts"
+import type { Verdict } from "./scope.ts"
 
 /** A call to be brought to its end. */
 export interface Job {
@@ -26,12 +26,13 @@ export interface Job {
   readonly success: Tool.Plain | undefined
 }
 
-/** How it ended. `left`: not at all; the record says where it stands. */
+/** How it ended. `left`: not at all; the record says where it stands. `parked`: nor this, and nothing is to be done until then. */
 export type Ending =
   | { readonly _tag: "succeeded"; readonly value: unknown; readonly stamp: number }
   | { readonly _tag: "failed"; readonly failure: unknown; readonly stamp: number }
   | { readonly _tag: "stuck"; readonly verdict: Verdict }
   | { readonly _tag: "left" }
+  | { readonly _tag: "parked"; readonly until: number }
 
 /** How far a call is still to be brought: on; to where nothing is in doubt any more; or no further than it is. */
 export type Haste = "on" | "giveUp" | "leave"
@@ -43,6 +44,8 @@ export interface Desk {
   readonly lease: Lease
   readonly transactions: Transactions["Service"] | undefined
   readonly maxValueBytes: number
+  /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
+  readonly holdMillis: number
   /** The outcome of a call gets its place in the record: its answer is delivered before those of places to come. */
   readonly placed: (path: string) => void
   /** It does not stand there after all. */
@@ -71,6 +74,11 @@ export interface Progress {
 
 /** It goes on from the record. */
 export const left: Ending = { _tag: "left" }
+
+export const parked = (until: number): Ending => ({ _tag: "parked", until })
+
+/** Whether a wait until then is too long for a run to be held meanwhile. */
+export const isLong = (desk: Desk, until: number): boolean => until - desk.lease.now() > desk.holdMillis
 
 export const stuck = (reason: Entry.StuckReason, path: string, why: string): Ending => ({
   _tag: "stuck",

@@ -8,20 +8,23 @@ import { Effect, Option, Result } from "effect"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
-import { plan } from "../../saga/Rollback.ts"
+import { hasPivot, plan } from "../../saga/Rollback.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { perform } from "./call.ts"
 import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
 import type { Desk } from "./progress.ts"
-import type { Verdict } from "./stage.ts"
+import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
 export type Ending =
   | { readonly _tag: "ended"; readonly state: "rolled_back" | "partly_rolled_back" }
   | { readonly _tag: "stuck"; readonly verdict: Verdict }
   | { readonly _tag: "left" }
+  | { readonly _tag: "parked"; readonly until: number }
+
+export { hasPivot }
 
 /** Whether the path is that of a call, and not of a compensation. */
 export const isForward = (path: string): boolean => Path.compensatedBy(path) === undefined
@@ -30,6 +33,8 @@ interface Driving {
   readonly desk: Desk
   readonly state: RunState
   readonly tools: ReadonlyMap<string, Definition>
+  /** Takes back only what was done inside this scope. */
+  readonly scope: string
 }
 
 type Done = Ending | undefined
@@ -43,7 +48,7 @@ export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.R
   const { state, tools } = driving
   const canCompensate = (call: Call) =>
     call.intent.act === "reversible" || tools.get(call.intent.tool)?.compensation !== undefined
-  const items = plan(state, canCompensate)
+  const items = plan(state, canCompensate, driving.scope)
   let stands = false
   for (const item of items) {
     if (item._tag === "standing") stands = true
@@ -123,8 +128,7 @@ const settle = Effect.fnUntraced(function* (
       return { happened: true, success: Option.some(ending.value) }
     case "failed":
       return { happened: false }
-    case "stuck":
-    case "left":
+    default:
       return { ending }
   }
 })
@@ -145,7 +149,7 @@ const compensate = Effect.fnUntraced(function* (
     )
   }
   const ending = yield* perform(desk, job)
-  return ending._tag === "stuck" || ending._tag === "left" ? ending : undefined
+  return ending._tag === "succeeded" || ending._tag === "failed" ? undefined : ending
 })
 
 const causeOf = ({ rollback }: RunState): Tool.RollbackCause =>

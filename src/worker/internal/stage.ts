@@ -7,107 +7,31 @@
  * Outcomes are delivered one at a time, in the order of the record, each only when every scope is waiting for an answer
  * or has ended. So the body sees the same outcomes in the same order, live as on replay. No step that is not in the
  * record starts before the last recorded outcome was delivered.
+ *
+ * A savepoint is a group of one branch. Where that fails, its taking-back is a step of the scope around it, and the
+ * failure is that step's answer. A wait of a scope that was given up ends at once, and its answer is no longer heard.
  */
 import { Cause, Effect, Exit } from "effect"
 import type { Context, Fiber } from "effect"
 import type { StuckReason } from "../../outbox/Entry.ts"
 import * as Path from "../../outbox/Path.ts"
-import type { RunState, Step as RecordedStep } from "../../outbox/RunState.ts"
 import { Running, type Step } from "../../tool/internal/running.ts"
 import { forScope } from "./bodyContext.ts"
-
-type CallOrRecord = Exclude<Step, { readonly _tag: "branches" }>
-
-/** A step that a scope waits for. */
-export interface Asked {
-  readonly path: string
-  readonly step: CallOrRecord
-  /** What the record knows of it, where it does. */
-  readonly recorded: RecordedStep | undefined
-  /** Whether its scope goes on only to bring what it has in flight to an end. */
-  readonly isGivenUp: () => boolean
-}
-
-/** An answer to a step, with the time that its scope's clock shows from then on. */
-export interface Answer {
-  readonly exit: Exit.Exit<unknown, unknown>
-  readonly stamp: number
-}
-
-/** Why a body cannot go on. */
-export interface Verdict {
-  readonly reason: StuckReason
-  readonly path: string | undefined
-  readonly why: string
-}
-
-export interface Stage {
-  /** Starts the body. */
-  readonly start: (body: Effect.Effect<unknown, unknown, never>) => void
-  /** The engine has an answer for a step that was started. */
-  readonly answer: (path: string, answer: Answer) => void
-  /** Whether everything the body does was done before. */
-  readonly isReplaying: () => boolean
-  /** Nothing is answered any more. */
-  readonly close: () => void
-}
-
-/** What a stage needs of the engine. */
-export interface Crew {
-  readonly runId: string
-  readonly state: RunState
-  /** The time that the body's clock shows before its first outcome. */
-  readonly startedAt: number
-  readonly context: Context.Context<never>
-  /** Compares a step with its record: `undefined` where they agree, else both sides in words. */
-  readonly differs: (step: CallOrRecord, recorded: RecordedStep) => string | undefined
-  /** The answer to a step with a recorded outcome. */
-  readonly recall: (asked: Asked) => Answer | Verdict
-  /** Starts a step, or goes on with one that has no outcome yet. */
-  readonly perform: (asked: Asked) => void
-  /** The scope of a step in flight was given up. */
-  readonly givenUp: (path: string) => void
-  readonly replayed: () => void
-  readonly ended: (exit: Exit.Exit<unknown, unknown>) => void
-  readonly stuck: (verdict: Verdict) => void
-}
-
-type Status = "running" | "asking" | "joining" | "ended"
-
-interface Scope {
-  readonly path: string
-  readonly group: Group | undefined
-  /** Its place among the branches of its group. */
-  readonly index: number
-  readonly counts: Map<string, number>
-  readonly recorded: ReadonlyArray<string>
-  cursor: number
-  owner: Fiber.Fiber<unknown, unknown> | undefined
-  status: Status
-  givenUp: boolean
-  stamp: number
-  /** The step it waits for that has started, or has an outcome to come. */
-  inFlight: string | undefined
-  joining: Group | undefined
-}
-
-interface Group {
-  readonly parent: Scope
-  readonly scopes: Array<Scope>
-  readonly results: Array<unknown>
-  readonly step: Extract<Step, { readonly _tag: "branches" }>
-  readonly path: (segment: string) => string
-  readonly inherited: Context.Context<never>
-  readonly resume: (effect: Effect.Effect<unknown, unknown>) => void
-  ended: number
-  failure: Exit.Exit<unknown, unknown> | undefined
-}
-
-interface Waiting {
-  readonly asked: Asked
-  readonly scope: Scope
-  readonly resume: (effect: Effect.Effect<unknown, unknown>) => void
-}
+import {
+  type Answer,
+  type Asked,
+  type Crew,
+  type Group,
+  hasOutcome,
+  nameOf,
+  nameRule,
+  type Scope,
+  scopeName,
+  type SingleStep,
+  type Stage,
+  type Status,
+  type Waiting
+} from "./scope.ts"
 
 export const make = (crew: Crew): Stage => {
   const { scopes: recordedScopes, steps } = crew.state
@@ -116,6 +40,8 @@ export const make = (crew: Crew): Stage => {
   const waiting = new Map<string, Waiting>()
   /** Steps that the record does not know, or knows no outcome of: they start once the replay is over. */
   let held: Array<Waiting> = []
+  /** Waits whose scope was given up: what the record still says of them nobody hears. */
+  const dropped = new Set<string>()
   const answers: Array<{ readonly path: string; readonly answer: Answer }> = []
   let cursor = 0
   let replaying = true
@@ -217,7 +143,8 @@ export const make = (crew: Crew): Stage => {
       inherited: asker.context,
       resume,
       ended: 0,
-      failure: undefined
+      failure: undefined,
+      isLed: false
     }
     scope.joining = group
     become(scope, "joining")
@@ -248,13 +175,21 @@ export const make = (crew: Crew): Stage => {
     if (scope.stamp > group.parent.stamp) group.parent.stamp = scope.stamp
     if (Exit.isSuccess(exit)) {
       group.results[scope.index] = exit.value
-      openBranches(group)
+      if (group.step.led === true && scope.index === 0) {
+        group.isLed = true
+        for (const sibling of group.scopes) giveUp(sibling)
+      } else {
+        openBranches(group)
+      }
     } else if (group.failure === undefined) {
       group.failure = exit
       for (const sibling of group.scopes) giveUp(sibling)
     }
-    if (group.failure !== undefined || group.ended === group.step.branches.length) joinable.push(group)
+    if (mayBeOver(group)) joinable.push(group)
   }
+
+  const mayBeOver = (group: Group) =>
+    group.failure !== undefined || group.isLed || group.ended === group.step.branches.length
 
   const giveUp = (scope: Scope) => {
     if (scope.givenUp || scope.status === "ended") return
@@ -263,8 +198,14 @@ export const make = (crew: Crew): Stage => {
     if (scope.status === "running") become(scope, "asking")
     if (scope.inFlight === undefined) return
     const asked = waiting.get(scope.inFlight)
-    // What was never begun is not begun any more.
-    if (asked !== undefined && asked.asked.recorded === undefined && held.includes(asked)) {
+    if (asked?.asked.step._tag === "wait") {
+      crew.givenUp(scope.inFlight)
+      waiting.delete(scope.inFlight)
+      dropped.add(scope.inFlight)
+      held = held.filter((other) => other !== asked)
+      scope.inFlight = undefined
+    } else if (asked !== undefined && asked.asked.recorded === undefined && held.includes(asked)) {
+      // What was never begun is not begun any more.
       held = held.filter((other) => other !== asked)
       scope.inFlight = undefined
     } else {
@@ -279,7 +220,7 @@ export const make = (crew: Crew): Stage => {
   /** Something in a scope that was given up has ended: the groups around it that failed may be at rest now. */
   const cameToRest = (scope: Scope) => {
     for (let group = scope.group; group !== undefined; group = group.parent.group) {
-      if (group.failure !== undefined) joinable.push(group)
+      if (group.failure !== undefined || group.isLed) joinable.push(group)
     }
     pump()
   }
@@ -290,11 +231,19 @@ export const make = (crew: Crew): Stage => {
     if (group === undefined) return false
     const { parent } = group
     const isOver =
-      group.failure === undefined ? group.ended === group.step.branches.length : group.scopes.every(isAtRest)
+      group.failure === undefined && !group.isLed
+        ? group.ended === group.step.branches.length
+        : group.scopes.every(isAtRest)
     if (parent.joining !== group || parent.givenUp || !isOver) return true
     parent.joining = undefined
-    become(parent, "running")
-    group.resume((group.failure ?? Exit.succeed(group.results)) as Effect.Effect<unknown, unknown>)
+    const { failure } = group
+    const savepoint = group.step.savepoint === true ? group.scopes[0]!.path : undefined
+    if (failure !== undefined && savepoint !== undefined && !crew.passes(savepoint)) {
+      askStep(parent, { _tag: "takeBack", name: savepoint, exit: failure }, savepoint, group.resume)
+    } else {
+      become(parent, "running")
+      group.resume((failure ?? Exit.succeed(group.results)) as Effect.Effect<unknown, unknown>)
+    }
     return true
   }
 
@@ -329,7 +278,7 @@ export const make = (crew: Crew): Stage => {
       askStep(scope, step, Path.step(scope.path, what, nextOf(scope, what)), resume)
     })
 
-  const askStep = (scope: Scope, step: CallOrRecord, path: string, resume: Waiting["resume"]) => {
+  const askStep = (scope: Scope, step: SingleStep, path: string, resume: Waiting["resume"]) => {
     const expected = scope.recorded[scope.cursor]
     const recorded = expected === undefined ? undefined : steps.get(expected)
     if (recorded !== undefined) {
@@ -369,6 +318,7 @@ export const make = (crew: Crew): Stage => {
     cursor++
     const entry = waiting.get(path)
     if (entry === undefined) {
+      if (dropped.has(path)) return true
       stuck("diverged", path, `The record goes on with the outcome of ${path}, which the body never asked for.`)
       return false
     }
@@ -380,7 +330,9 @@ export const make = (crew: Crew): Stage => {
 
   /** A call of the record without outcome that no scope waits for would be forgotten. */
   const forgotten = (): string | undefined => {
-    for (const [path, step] of steps) if (!hasOutcome(step) && !waiting.has(path)) return path
+    for (const [path, step] of steps) {
+      if (!hasOutcome(step) && !waiting.has(path) && !dropped.has(path)) return path
+    }
     return undefined
   }
 
@@ -422,6 +374,8 @@ export const make = (crew: Crew): Stage => {
       if (ending !== undefined) {
         closed = true
         crew.ended(ending)
+      } else {
+        crew.still()
       }
       break
     }
@@ -441,6 +395,7 @@ export const make = (crew: Crew): Stage => {
       pump()
     },
     // Logs up to the last recorded step were written when it was asked for the first time.
+    isStill: () => !closed && !pumping && running === 0 && !replaying && answers.length === 0 && joinable.length === 0,
     isReplaying: () => !isNew && (replaying || cursor < delivered.length),
     close: () => {
       closed = true
@@ -449,13 +404,3 @@ export const make = (crew: Crew): Stage => {
     }
   }
 }
-
-const nameRule = "The run is stuck and nothing was undone. A name is a letter and then letters, digits, _ and -."
-
-const nameOf = (step: Step): string =>
-  step._tag === "call" ? step.tool.name : step._tag === "record" ? step.name : "A group of branches"
-
-const scopeName = (scope: { readonly path: string }): string =>
-  scope.path === Path.root ? "the body" : `the branch ${scope.path}`
-
-const hasOutcome = (recorded: RecordedStep): boolean => recorded._tag === "value" || recorded.outcome !== undefined

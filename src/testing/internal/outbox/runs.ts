@@ -27,6 +27,9 @@ export const runs: ReadonlyArray<Draft> = [
         createdAt: started.at,
         changedAt: started.at,
         wakeAt: undefined,
+        deadline: undefined,
+        parent: undefined,
+        undoes: undefined,
         result: undefined
       })
       assert.deepEqual(yield* outbox.entries(given.runId, { from: 0 }), [])

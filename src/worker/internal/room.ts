@@ -1,0 +1,95 @@
+/**
+ * The waiting room of a run that is held: what it waits for, and when to look at it again (G12, L3).
+ *
+ * A wait here costs one entry in a map. One timer serves them all, set for the earliest time; a run whose earliest time
+ * is far, or which only its inbox can wake, is let go by its incarnation, and the room with it.
+ */
+import { Effect } from "effect"
+import type { Fiber } from "effect"
+
+/** Something that is waited for. */
+export interface Guest {
+  /** When to look again, in milliseconds by the database's clock; absent where only the record can change it. */
+  readonly until: number | undefined
+  /** Looks whether it is over, and goes on if so. Gives whether it is. */
+  readonly look: (now: number) => boolean
+}
+
+export interface Room {
+  /** Waits, under a path of its own. What is over at once is not waited for. */
+  readonly enter: (path: string, guest: Guest) => void
+  readonly leave: (path: string) => void
+  /** The record has changed: looks at all of them. */
+  readonly lookAround: () => void
+  readonly size: () => number
+  /** The earliest time that something is to be looked at again. */
+  readonly earliest: () => number | undefined
+  /** Nobody waits any more. */
+  readonly close: () => void
+}
+
+/** Timers of the platform cannot be longer than 24 days; the room looks at the clock again. */
+const longestSleepMillis = 60 * 60 * 1_000
+
+export const make = (options: {
+  readonly now: () => number
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+}): Room => {
+  const { fork, now } = options
+  const guests = new Map<string, Guest>()
+  let alarm: { readonly at: number; readonly fiber: Fiber.Fiber<unknown, unknown> } | undefined
+
+  const earliest = () => {
+    let first: number | undefined
+    for (const { until } of guests.values())
+      if (until !== undefined && (first === undefined || until < first)) first = until
+    return first
+  }
+
+  const silence = () => {
+    alarm?.fiber.interruptUnsafe()
+    alarm = undefined
+  }
+
+  const setAlarm = () => {
+    const at = earliest()
+    if (at === alarm?.at) return
+    silence()
+    if (at === undefined) return
+    const fiber = fork(Effect.sleep(Math.min(longestSleepMillis, Math.max(1, Math.ceil(at - now())))))
+    const set = { at, fiber }
+    alarm = set
+    fiber.addObserver(() => {
+      if (alarm !== set) return
+      alarm = undefined
+      lookAround()
+    })
+  }
+
+  const lookAround = () => {
+    const at = now()
+    for (const [path, guest] of Array.from(guests)) {
+      // One that is over may have sent others away.
+      if (guests.get(path) === guest && guest.look(at)) guests.delete(path)
+    }
+    setAlarm()
+  }
+
+  return {
+    enter: (path, guest) => {
+      if (guest.look(now())) return
+      guests.set(path, guest)
+      setAlarm()
+    },
+    leave: (path) => {
+      if (guests.delete(path)) setAlarm()
+    },
+    lookAround,
+    size: () => guests.size,
+    earliest,
+    close: () => {
+      guests.clear()
+      silence()
+    }
+  }
+}

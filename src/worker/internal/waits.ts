@@ -1,0 +1,80 @@
+/** The life of a wait: that it began, that it is over, and what the body is given (G12, G13). */
+import { Result } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
+import { digestOfText } from "../../outbox/internal/canonical.ts"
+import type * as RunState from "../../outbox/RunState.ts"
+import type { Waiting } from "../../wait/internal/waiting.ts"
+import type { Desk } from "./progress.ts"
+import type { Room } from "./room.ts"
+import type { Answer, Verdict } from "./scope.ts"
+
+/** What waits need of the run they belong to. */
+export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "stamp"> {
+  readonly room: Room
+  readonly state: RunState.RunState
+  /** The ids of messages that a wait has used, in entries that may not be durable yet: none is used twice. */
+  readonly used: Set<string>
+}
+
+/** The entry with which a wait begins. */
+export const awaited = (path: string, waiting: Waiting, now: number): Entry.Awaited => {
+  const until = waiting.until(now)
+  return {
+    _tag: "awaited",
+    path,
+    wait: waiting.kind,
+    name: waiting.name,
+    ...(waiting.asked === undefined ? {} : { digest: digestOfText(waiting.asked), value: waiting.asked }),
+    ...(until === undefined ? {} : { until })
+  }
+}
+
+/** Waits, from wherever the record says that it is. `then` is told of the end once it has its place in the record. */
+export const wait = (
+  desk: WaitingDesk,
+  path: string,
+  waiting: Waiting,
+  recorded: RunState.Wait | undefined,
+  then: (answered: Entry.Answered) => void
+): void => {
+  const now = desk.lease.now()
+  let standing = recorded
+  if (standing === undefined) {
+    const asked = awaited(path, waiting, now)
+    standing = { _tag: "wait", path, asked, seq: Number.MAX_SAFE_INTEGER, at: now, outcome: undefined }
+    desk.pen.write([asked], "soon")
+  }
+  const begun = standing
+  desk.room.enter(path, {
+    until: begun.asked.until,
+    look: (at) => {
+      const unused = desk.state.unused.filter((told) => !desk.used.has(told.id))
+      const end = waiting.over(begun, unused, at)
+      if (end === undefined) return false
+      if (end.message !== undefined) desk.used.add(end.message)
+      const answered: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), ...end }
+      desk.placed(path)
+      desk.pen.write([answered], "soon")
+      then(answered)
+      return true
+    }
+  })
+}
+
+/** What the body is given at the end of a wait. */
+export const answerOf = (path: string, waiting: Waiting, answered: Entry.Answered): Answer | Verdict => {
+  const given = waiting.give(answered)
+  return Result.isFailure(given)
+    ? { reason: "undecodable", path, why: given.failure }
+    : { exit: given.success, stamp: answered.stamp }
+}
+
+/** Both sides in words where a wait is not what the record says. */
+export const difference = (waiting: Waiting, { asked, path }: RunState.Wait): string | undefined => {
+  if (asked.wait !== waiting.kind || asked.name !== waiting.name) {
+    return `The record waits for the ${asked.wait} ${asked.name} at ${path}, the body for the ${waiting.kind} ${waiting.name}.`
+  }
+  const digest = waiting.asked === undefined ? undefined : digestOfText(waiting.asked)
+  if (digest === asked.digest) return undefined
+  return `The record waits at ${path} with ${asked.value ?? "nothing"}, the body with ${waiting.asked ?? "nothing"}.`
+}
