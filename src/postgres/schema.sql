@@ -16,7 +16,18 @@ CREATE OR REPLACE FUNCTION makegood.millis(timestamp with time zone)
  LANGUAGE sql
  STABLE PARALLEL SAFE
 AS $function$
-select (extract(epoch from $1) * 1000)::double precision
+select round(date_part('epoch', $1) * 1000)
+$function$;
+
+-- Whether a run in this state has ended
+CREATE OR REPLACE FUNCTION makegood.is_end(state text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return state in ('completed', 'rolled_back', 'partly_rolled_back');
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION makegood.refuse_run_change()
@@ -24,7 +35,7 @@ CREATE OR REPLACE FUNCTION makegood.refuse_run_change()
  LANGUAGE plpgsql
 AS $function$
 begin
-  if old.state in ('completed', 'rolled_back', 'partly_rolled_back') then
+  if makegood.is_end(old.state) then
     raise exception 'the run % has ended as %, and ends are final', old.run_id, old.state using errcode = '23514';
   end if;
   raise exception 'the run % keeps its id, and its epoch never falls', old.run_id using errcode = '23514';
@@ -37,6 +48,22 @@ CREATE OR REPLACE FUNCTION makegood.refuse_entry_change()
 AS $function$
 begin
   raise exception 'entries are never changed' using errcode = '23514';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.tell_parent()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into makegood.inbox (run_id, message_id, format, message, value, detail)
+  select p.run_id, 'child:' || new.run_id, 1, 'child', new.result,
+    json_build_object('message', 'child', 'id', 'child:' || new.run_id, 'by', new.run_id,
+      'happened', new.state = 'completed')
+  from makegood.run p
+  where p.run_id = new.parent and p.state in ('pending', 'running', 'waiting', 'stuck')
+  on conflict do nothing;
+  return null;
 end
 $function$;
 
@@ -74,6 +101,18 @@ select not exists (
 )
 $function$;
 
+-- Where a run stands; the last three are ends
+create domain makegood.state as text CHECK (VALUE = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'stuck'::text, 'completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text]));
+
+-- Which way a run goes
+create domain makegood.phase as text CHECK (VALUE = ANY (ARRAY['forward'::text, 'savepoint_rollback'::text, 'rollback'::text]));
+
+-- Counts from 0
+create domain makegood.place as integer CHECK (VALUE >= 0);
+
+-- Where a failed attempt leaves its call
+create domain makegood.left_as as text CHECK (VALUE = ANY (ARRAY['retry'::text, 'doubt'::text, 'given_up'::text]));
+
 -- Which migrations were made
 create table makegood.migration (
   -- Its number, counting from 1
@@ -94,7 +133,7 @@ create table makegood.run (
   -- Counts the lives of a key: a new one can begin after a rollback
   generation integer not null,
   -- Raised by every claim; 0 before the first
-  epoch integer not null default 0,
+  epoch makegood.place not null default 0,
   -- When it was started
   created_at timestamp with time zone not null default makegood.now(),
   -- When this row last changed
@@ -108,9 +147,9 @@ create table makegood.run (
   -- The completed run that it takes back
   undoes uuid,
   -- pending, running, waiting, stuck; or an end: completed, rolled_back, partly_rolled_back. Ends are final
-  state text not null,
+  state makegood.state not null,
   -- Which way it goes: forward, savepoint_rollback, rollback
-  phase text not null default 'forward'::text,
+  phase makegood.phase not null default 'forward'::text,
   -- Why it waits for a person or a deploy
   stuck_reason text,
   -- The worker that holds it
@@ -133,18 +172,15 @@ create table makegood.run (
   removed_at timestamp with time zone,
   constraint run_generation UNIQUE (saga, key, generation),
   constraint run_pkey PRIMARY KEY (run_id),
-  constraint run_epoch_check CHECK (epoch >= 0),
   constraint run_free_is_found CHECK (
 CASE
-    WHEN owner IS NOT NULL OR (state = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) THEN wake_at IS NULL
-    ELSE (state = ANY (ARRAY['waiting'::text, 'stuck'::text])) OR wake_at IS NOT NULL
+    WHEN owner IS NOT NULL OR makegood.is_end(state::text) THEN wake_at IS NULL
+    ELSE (state::text = ANY (ARRAY['waiting'::text, 'stuck'::text])) OR wake_at IS NOT NULL
 END),
-  constraint run_owned_is_running CHECK (owner IS NULL OR state = 'running'::text),
-  constraint run_pending_is_unclaimed CHECK ((state = 'pending'::text) = (epoch = 0)),
-  constraint run_phase CHECK (phase = ANY (ARRAY['forward'::text, 'savepoint_rollback'::text, 'rollback'::text])),
-  constraint run_result_is_of_end CHECK (result IS NULL OR (state = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text]))),
-  constraint run_state CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'stuck'::text, 'completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])),
-  constraint run_stuck_has_reason CHECK ((state = 'stuck'::text) = (stuck_reason IS NOT NULL))
+  constraint run_owned_is_running CHECK (owner IS NULL OR state::text = 'running'::text),
+  constraint run_pending_is_unclaimed CHECK ((state::text = 'pending'::text) = (epoch::integer = 0)),
+  constraint run_result_is_of_end CHECK (result IS NULL OR makegood.is_end(state::text)),
+  constraint run_stuck_has_reason CHECK ((state::text = 'stuck'::text) = (stuck_reason IS NOT NULL))
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_insert_scale_factor=0.05);
 
 CREATE INDEX run_attributes ON makegood.run USING gin (attributes jsonb_path_ops) WHERE (attributes <> '{}'::jsonb);
@@ -152,18 +188,19 @@ CREATE INDEX run_created ON makegood.run USING btree (created_at, run_id) WHERE 
 CREATE INDEX run_owner ON makegood.run USING btree (owner) WHERE (owner IS NOT NULL);
 CREATE INDEX run_parent ON makegood.run USING btree (parent) WHERE (parent IS NOT NULL);
 CREATE INDEX run_ready ON makegood.run USING btree (saga, version, wake_at) WHERE (wake_at IS NOT NULL);
-CREATE INDEX run_stuck ON makegood.run USING btree (created_at, run_id) WHERE (state = 'stuck'::text);
+CREATE INDEX run_stuck ON makegood.run USING btree (created_at, run_id) WHERE ((state)::text = 'stuck'::text);
 CREATE UNIQUE INDEX run_undoes ON makegood.run USING btree (undoes) WHERE (undoes IS NOT NULL);
-CREATE TRIGGER run_ends_are_final BEFORE UPDATE ON makegood.run FOR EACH ROW WHEN ((old.state = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state <> old.state) OR new.removed_at IS NOT NULL AND (new.state <> ALL (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) OR new.epoch < old.epoch OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
+CREATE TRIGGER run_end_is_told AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (new.parent IS NOT NULL AND makegood.is_end(new.state::text) AND NOT makegood.is_end(old.state::text)) EXECUTE FUNCTION makegood.tell_parent();
+CREATE TRIGGER run_ends_are_final BEFORE UPDATE ON makegood.run FOR EACH ROW WHEN ((old.state::text = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state::text <> old.state::text) OR new.removed_at IS NOT NULL AND (new.state::text <> ALL (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) OR new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
 
 -- The journal: what was intended, what came of it. Rows are written once, in order
 create table makegood.entry (
   -- The run; no foreign key, since checking it would write to the run with every entry
   run_id uuid not null,
   -- Its place in the run, counting from 0 without gaps
-  seq integer not null,
+  seq makegood.place not null,
   -- The claim under which it was written
-  epoch integer not null,
+  epoch makegood.place not null,
   -- Counts the appends of an epoch, so that one sent twice is known; null for claims
   append_id integer,
   -- When it was written
@@ -187,7 +224,7 @@ create table makegood.entry (
   -- The class of a failure; inDoubt: it may have happened
   class text,
   -- Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person
-  leaves text,
+  leaves makegood.left_as,
   -- The idempotency key of the call
   key text,
   -- Of the canonical JSON of the parameters
@@ -196,10 +233,7 @@ create table makegood.entry (
   value json,
   -- What has no column of its own
   detail json,
-  constraint entry_pkey PRIMARY KEY (run_id, seq),
-  constraint entry_epoch_check CHECK (epoch > 0),
-  constraint entry_leaves_check CHECK (leaves = ANY (ARRAY['retry'::text, 'doubt'::text, 'given_up'::text])),
-  constraint entry_seq_check CHECK (seq >= 0)
+  constraint entry_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
 CREATE TRIGGER entry_is_append_only BEFORE UPDATE ON makegood.entry FOR EACH STATEMENT EXECUTE FUNCTION makegood.refuse_entry_change();
@@ -233,7 +267,7 @@ create table makegood.inbox (
   taken_at timestamp with time zone,
   -- The version of the encoding of this row
   format smallint not null,
-  -- What is asked: cancel, resume, resolve
+  -- What is said: cancel, resume, resolve, skip, hold, release; or what a wait is for: signal, decide, child, grant
   message text not null,
   -- The step it is about
   path text,
@@ -243,7 +277,7 @@ create table makegood.inbox (
   detail json,
   constraint inbox_pkey PRIMARY KEY (run_id, message_id),
   constraint inbox_run_id_fkey FOREIGN KEY (run_id) REFERENCES makegood.run(run_id) ON DELETE CASCADE,
-  constraint inbox_message_check CHECK (message = ANY (ARRAY['cancel'::text, 'resume'::text, 'resolve'::text]))
+  constraint inbox_message_check CHECK (message = ANY (ARRAY['cancel'::text, 'resume'::text, 'resolve'::text, 'skip'::text, 'hold'::text, 'release'::text, 'signal'::text, 'decide'::text, 'child'::text, 'grant'::text]))
 );
 
 CREATE INDEX inbox_waiting ON makegood.inbox USING btree (run_id) WHERE (taken_at IS NULL);
@@ -275,10 +309,10 @@ create view makegood.calls as
     i.key,
         CASE
             WHEN (c.kind = 'succeeded'::text) THEN 'compensated'::text
-            WHEN ((c.kind = 'failed'::text) OR (c.leaves = 'given_up'::text)) THEN 'compensation_failed'::text
+            WHEN ((c.kind = 'failed'::text) OR ((c.leaves)::text = 'given_up'::text)) THEN 'compensation_failed'::text
             WHEN (c.kind IS NOT NULL) THEN 'compensating'::text
             WHEN (l.kind = ANY (ARRAY['succeeded'::text, 'failed'::text])) THEN l.kind
-            WHEN (l.leaves = 'doubt'::text) THEN 'in_doubt'::text
+            WHEN ((l.leaves)::text = 'doubt'::text) THEN 'in_doubt'::text
             ELSE 'intended'::text
         END AS state,
     l.class,
@@ -353,4 +387,4 @@ create view makegood.stuck as
           WHERE ((e_1.run_id = r.run_id) AND (e_1.kind = 'stuck'::text))
           ORDER BY e_1.seq DESC
          LIMIT 1) e ON (true))
-  WHERE (r.state = 'stuck'::text);
+  WHERE ((r.state)::text = 'stuck'::text);
