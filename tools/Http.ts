@@ -70,6 +70,8 @@ export interface Lookup<P extends Tool.Fields> {
   readonly absent?: ReadonlyArray<number>
   /** How long after intent and time-out a late act may still appear. Default: the time-out again. */
   readonly settle?: Duration.Input
+  /** Whether one of those statuses, late enough, proves that it did not happen. Default: `true`; else a person is asked. */
+  readonly authoritative?: boolean
 }
 
 interface Common<P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures, R> {
@@ -287,14 +289,15 @@ const acting = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
   const { beside, client, options: asked, send } = asking(options, keyHeader === false ? undefined : keyHeader)
   const doubt = (given: Tool.Policy | Lookup<P>, success: Tool.Plain | undefined) => {
     if (!("lookup" in given)) return given
-    const { absent = [404], lookup, settle } = given
+    const { absent = [404], authoritative, lookup, settle } = given
     return {
       lookup: (
         intent: { readonly parameters: Schema.Struct.Type<P> },
         call: Tool.Call
       ): Effect.Effect<Option.Option<unknown>, unknown, R> =>
         Effect.flatMap(client, (client) => lookUp(client, lookup(intent, call), { ...beside(success), absent })),
-      ...(settle === undefined ? {} : { settle })
+      ...(settle === undefined ? {} : { settle }),
+      ...(authoritative === undefined ? {} : { authoritative })
     }
   }
   return { beside, send, doubt, options: { ...asked, inDoubt: doubt(options.inDoubt, options.success) } }

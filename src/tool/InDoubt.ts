@@ -41,4 +41,9 @@ export interface Lookup<in Parameters, out Success, out Failure, out R> {
    * again after it. Default: the call's time-out again.
    */
   readonly settle?: Duration.Input
+  /**
+   * Whether that it finds nothing, late enough, means that the call did not happen. Default: `true`. With `false` only
+   * what is found counts; where nothing is, the call stays in doubt, and a person is asked.
+   */
+  readonly authoritative?: boolean
 }

@@ -59,7 +59,8 @@ const doubtOf = (inDoubt: unknown): Doubt => {
     ? {
         _tag: "lookup",
         lookup: given.lookup as never,
-        settle: given.settle === undefined ? undefined : Duration.fromInputUnsafe(given.settle)
+        settle: given.settle === undefined ? undefined : Duration.fromInputUnsafe(given.settle),
+        authoritative: given.authoritative ?? true
       }
     : given
 }

@@ -32,7 +32,13 @@ export type Lookup = (intent: Intent, call: Call) => Effect.Effect<Option.Option
 /** How a doubt is settled. */
 export type Doubt =
   | Policy
-  | { readonly _tag: "lookup"; readonly lookup: Lookup; readonly settle: Duration.Duration | undefined }
+  | {
+      readonly _tag: "lookup"
+      readonly lookup: Lookup
+      readonly settle: Duration.Duration | undefined
+      /** Whether that it finds nothing means anything. */
+      readonly authoritative: boolean
+    }
 
 /** What a call and a compensation have in common. */
 export interface Manner {

@@ -98,7 +98,9 @@ const prepare = Effect.fnUntraced(function* (
   const { path } = job.intent
   const last = progress.failures.at(-1)
   if (last !== undefined && progress.retryAt === undefined) return yield* usedUp(desk, job, progress, last)
-  while (progress.retryAt !== undefined && desk.lease.now() < progress.retryAt && desk.haste(path) === "on") {
+  // What is in doubt has to be settled even where it is given up, and its target is not pressed for that.
+  const waits = () => desk.haste(path) === "on" || (progress.doubtful && desk.haste(path) === "giveUp")
+  while (progress.retryAt !== undefined && desk.lease.now() < progress.retryAt && waits()) {
     flushPending(desk, progress)
     if (isLong(desk, progress.retryAt)) return parked(progress.retryAt)
     yield* wait(desk, path, progress.retryAt)

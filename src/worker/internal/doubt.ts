@@ -2,7 +2,8 @@
 import { Cause, Duration, Effect, Exit, Option } from "effect"
 import type { Schedule } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
-import type { Lookup } from "../../tool/internal/definition.ts"
+import * as Failure from "../../tool/Failure.ts"
+import type { Doubt } from "../../tool/internal/definition.ts"
 import * as Retry from "../../tool/Retry.ts"
 import * as Landmark from "../Landmark.ts"
 import { succeeded } from "./outcome.ts"
@@ -33,7 +34,7 @@ export const settle = Effect.fnUntraced(function* (
   progress: Progress
 ): Effect.fn.Return<Settled> {
   const { path } = job.intent
-  const { doubt, timeout } = job.manner
+  const { doubt } = job.manner
   const again = (how: "sameKey" | "idempotent"): Settled => ({
     _tag: "entry",
     entry: { _tag: "settled", path, how, happened: "either" }
@@ -52,7 +53,7 @@ export const settle = Effect.fnUntraced(function* (
     case "askPerson":
       return ask("Nobody knows whether it happened, and its tool says that only a person can find out.")
     case "lookup":
-      return yield* lookUp(desk, job, progress, doubt.lookup, doubt.settle ?? timeout)
+      return yield* lookUp(desk, job, progress, doubt)
   }
 })
 
@@ -82,30 +83,37 @@ export const recollect = (
   )
 }
 
-/** Asks the target. That it finds nothing counts only once a late act would have appeared. */
+/** Asks the target. That it finds nothing counts only once a late act would have appeared, and where that proves it. */
 const lookUp = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
   progress: Progress,
-  lookup: Lookup,
-  settleFor: Duration.Duration
+  doubt: Extract<Doubt, { readonly _tag: "lookup" }>
 ): Effect.fn.Return<Settled> {
   const { path } = job.intent
-  const certainAt = progress.lastIntendedAt + Duration.toMillis(job.manner.timeout) + Duration.toMillis(settleFor)
+  const { classify, retry, timeout } = job.manner
+  const lateFor = Duration.toMillis(doubt.settle ?? timeout)
+  const certainAt = progress.lastIntendedAt + Duration.toMillis(timeout) + lateFor
   const failures: Array<Retry.Recorded<never>> = []
   const ending = (found: Ending): Settled => ({ _tag: "ending", ending: found })
+  const stays = (reason: "in_doubt" | "blocked", why: string): Settled => {
+    flushPending(desk, progress)
+    return ending(stuck(reason, path, `Nobody knows whether it happened, ${why}`))
+  }
   while (true) {
     if (desk.haste(path) === "leave" || desk.lease.isOver()) return ending(left)
     const askedAt = desk.lease.now()
     Landmark.reached("lookup.before", desk.runId)
-    const exit = yield* lookup({ parameters: job.parameters }, callOf(desk, job, progress)).pipe(
-      Effect.timeout(job.manner.timeout),
-      Effect.exit
-    )
+    const exit = yield* doubt
+      .lookup({ parameters: job.parameters }, callOf(desk, job, progress))
+      .pipe(Effect.timeoutOption(timeout), Effect.exit)
     Landmark.reached("lookup.after", desk.runId)
-    if (Exit.isSuccess(exit)) {
-      if (Option.isSome(exit.value)) return ending(succeeded(desk, job, progress, exit.value.value, "lookup"))
+    if (Exit.isSuccess(exit) && Option.isSome(exit.value)) {
+      const found = exit.value.value
+      if (Option.isSome(found)) return ending(succeeded(desk, job, progress, found.value, "lookup"))
       if (askedAt >= certainAt) {
+        if (!doubt.authoritative)
+          return stays("in_doubt", "and that its lookup finds nothing does not prove that it did not.")
         progress.doubtful = false
         return { _tag: "entry", entry: { _tag: "settled", path, how: "lookup", happened: false } }
       }
@@ -114,16 +122,28 @@ const lookUp = Effect.fnUntraced(function* (
       yield* wait(desk, path, certainAt)
       continue
     }
-    if (!Cause.hasFails(exit.cause)) {
+    const failed = Exit.isSuccess(exit) ? undefined : exit.cause.reasons.find(Cause.isFailReason)
+    if (Exit.isFailure(exit) && failed === undefined) {
       flushPending(desk, progress)
       return ending(stuck("defect", path, `Looking it up died: ${Cause.pretty(exit.cause)}`))
     }
-    failures.push({ failure: Cause.squash(exit.cause) as never, atMillis: askedAt })
-    const delay = yield* Retry.next({ schedule: job.manner.retry.transient, failures, seed: seedOf(desk, path) })
-    flushPending(desk, progress)
-    if (Option.isNone(delay)) {
-      return ending(stuck("in_doubt", path, "Nobody knows whether it happened, and it could not be looked up."))
+    // A lookup only reads: what is late or in doubt of it is simply done again.
+    const found = failed === undefined ? Failure.transient : classify(failed.error, { nowMillis: askedAt })
+    if (found._tag === "blocked") {
+      return stays("blocked", `and it cannot be looked up: ${found.why ?? "only a person can change that"}.`)
     }
+    failures.push({ failure: failed?.error as never, atMillis: askedAt })
+    const delay =
+      found._tag === "permanent"
+        ? Option.none()
+        : yield* Retry.next({
+            schedule: retry.transient,
+            failures,
+            seed: seedOf(desk, path),
+            retryAfter: found._tag === "rateLimited" ? found.retryAfter : undefined
+          })
+    if (Option.isNone(delay)) return stays("in_doubt", "and it could not be looked up.")
+    flushPending(desk, progress)
     yield* wait(desk, path, askedAt + Duration.toMillis(delay.value))
   }
 })

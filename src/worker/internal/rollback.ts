@@ -106,6 +106,9 @@ const happened = Effect.fnUntraced(function* (
     : { happened: true, success: Option.some(decoded.success) }
 })
 
+/** Why a lookup leaves its call in doubt. */
+const cannotSay: ReadonlySet<Verdict["reason"]> = new Set(["in_doubt", "blocked"])
+
 /** Finds out whether a call happened whose end is not known. */
 const settle = Effect.fnUntraced(function* (
   { desk }: Driving,
@@ -123,6 +126,9 @@ const settle = Effect.fnUntraced(function* (
     }
   }
   const ending = yield* perform(desk, Jobs.fromRecord(tool, call, parameters))
+  if (ending._tag === "stuck" && cannotSay.has(ending.verdict.reason) && tool.compensateInDoubt !== undefined) {
+    return { happened: true, success: Option.none() }
+  }
   switch (ending._tag) {
     case "succeeded":
       return { happened: true, success: Option.some(ending.value) }

@@ -72,7 +72,7 @@ export const afterFailure = Effect.fnUntraced(function* (
     flushPending(desk, progress)
     return stuck(job.tool.stuckAs ?? "blocked", path, why ?? "Its target refused, and only a person can change that.")
   }
-  return yield* usedUp(desk, job, progress, failure)
+  return yield* usedUp(desk, job, progress, failure, why)
 })
 
 /** The failure that the body gets: the latest that is declared. */
@@ -86,7 +86,8 @@ export const usedUp = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
   progress: Progress,
-  last: Progress["failures"][number]
+  last: Progress["failures"][number],
+  why?: string
 ): Effect.fn.Return<Ending> {
   const { path } = job.intent
   if (progress.doubtful && job.manner.doubt._tag === "lookup") {
@@ -105,7 +106,11 @@ export const usedUp = Effect.fnUntraced(function* (
     return stuck("in_doubt", path, "Nobody knows whether it happened, and all attempts to find out are used up.")
   }
   if (isCompensation(job.intent)) {
-    return stuck("compensation_failed", path, `It could not be taken back; the last failure was ${last.class}.`)
+    return stuck(
+      "compensation_failed",
+      path,
+      `It could not be taken back; the last failure was ${last.class}${why === undefined ? "." : `: ${why}`}`
+    )
   }
   const declared = last.text === undefined ? " and none that is declared" : ""
   return stuck("blocked", path, `All attempts failed; the last failure was ${last.class}${declared}.`)
