@@ -3,7 +3,7 @@
  *
  * No row: the worker is dead. One that is past its lease but not declared dead is saved; whoever declares it dead at
  * the same time waits for this row and then finds its lease prolonged, or was first (a claim takes only from the dead).
- * Indexes: worker's primary key, run_owner.
+ * Indexes: worker's primary key, run_owner. An array of a domain would be of a type that clients do not know.
  */
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
@@ -17,7 +17,7 @@ with beaten as (
 )
 select makegood.millis(makegood.now()) as at,
   array(select r.run_id::text from makegood.run r where r.owner = $1 order by r.run_id) as run_ids,
-  array(select r.epoch from makegood.run r where r.owner = $1 order by r.run_id) as epochs
+  array(select r.epoch::integer from makegood.run r where r.owner = $1 order by r.run_id) as epochs
 from beaten`
 
 export interface Beat {
