@@ -1,0 +1,340 @@
+/**
+ * One scenario: a run from its start to its end, with what goes wrong on the way, in virtual time.
+ *
+ * Nothing here is left to chance or to the machine: the same mishaps give the same run. Where the run is stuck on
+ * something that only a person can find out, a person is played who looks at the world and says what is true.
+ */
+import { Cause, Context, Effect, Exit, Layer, Option, Result, Schema, Scope } from "effect"
+import type { Fiber } from "effect"
+import { scheduler } from "node:timers/promises"
+import type { StuckReason } from "../../outbox/Entry.ts"
+import * as Value from "../../outbox/internal/value.ts"
+import * as Outbox from "../../outbox/Outbox.ts"
+import * as RunState from "../../outbox/RunState.ts"
+import * as Runs from "../../saga/Runs.ts"
+import * as Landmark from "../../worker/Landmark.ts"
+import type * as WorkerLayer from "../../worker/Worker.ts"
+import type { Cancel } from "../Cancel.ts"
+import type { Crash } from "../Crash.ts"
+import { FakeWorld, fromWorld, replacing, type StandIns } from "../FakeWorld.ts"
+import type { Fault } from "../Fault.ts"
+import type { Evidence } from "./evidence.ts"
+import * as Life from "./life.ts"
+import { failureFor } from "./values.ts"
+import * as Virtual from "./virtual.ts"
+import * as WallClock from "./wallClock.ts"
+import * as World from "./world.ts"
+
+/** What can go wrong. */
+export type Mishap = Fault | Crash | Cancel
+
+/** What is tried. */
+export interface Setting {
+  readonly name: string
+  readonly start: Effect.Effect<unknown, unknown, Runs.Runs>
+  readonly layer: Layer.Layer<never, unknown, unknown>
+  readonly world: Layer.Layer<unknown, unknown, FakeWorld> | undefined
+  readonly standIns: StandIns | undefined
+  readonly look: Effect.Effect<unknown, unknown, unknown> | undefined
+  readonly meanwhile: ((runId: string) => Effect.Effect<unknown, unknown, unknown>) | undefined
+  readonly worker: WorkerLayer.Options
+}
+
+/** A place at which something can go wrong. */
+export type Point =
+  | { readonly _tag: "landmark"; readonly name: string; readonly nth: number }
+  | { readonly _tag: "execution"; readonly execution: World.Execution }
+
+/** What became of it. */
+export interface Played {
+  readonly mishaps: ReadonlyArray<Mishap>
+  readonly points: ReadonlyArray<Point>
+  /** For each mishap, the index of the point at which it took place; -1 where it did not. */
+  readonly took: ReadonlyArray<number>
+  /** The run that was started, as the register has it at the end. */
+  readonly run: Outbox.Run | undefined
+  readonly stuck: { readonly reason: StuckReason; readonly path: string | undefined; readonly why: string } | undefined
+  readonly evidence: Evidence & { readonly ledger: NonNullable<Evidence["ledger"]> }
+  readonly wrongs: ReadonlyArray<string>
+  /** What went wrong that no record and no ledger shows. */
+  readonly troubles: ReadonlyArray<string>
+  readonly executions: ReadonlyArray<World.Execution>
+  /** What a person was asked, and said. */
+  readonly person: ReadonlyArray<string>
+  readonly lives: number
+  /** What was seen of the world before and after, as JSON. */
+  readonly before: string | undefined
+  readonly after: string | undefined
+}
+
+const startedAt = 1_767_225_600_000
+const leaseMillis = 15_000
+const dayAndHourMillis = 25 * 60 * 60 * 1_000
+const mostWakes = 100_000
+const mostQuestions = 6
+/** Who waits longer than this is not waited for by the tick of the worker's loops. */
+const longWaitMillis = 60_000
+
+/** Plays one scenario. Only one can be played at a time in a process. */
+export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promise<Played> => {
+  const virtual = Virtual.make(startedAt)
+  const outside: Virtual.Process = { name: "outside", alive: true }
+  const outsideContext = virtual.contextOf(outside, "outside")
+  const points: Array<Point> = []
+  const took = mishaps.map(() => -1)
+  const troubles: Array<string> = []
+  const person: Array<string> = []
+  const reached = new Map<string, number>()
+  const faults = mishaps.filter((mishap) => mishap._tag === "Fault")
+  let life: Virtual.Process = { name: "life 0", alive: false }
+  let lives = 0
+  let runId: string | undefined
+  let activity = 0
+  let turned = false
+  let inFlight = 0
+
+  const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> => Effect.runForkWith(outsideContext)(effect)
+
+  const outbox = Context.get(
+    Effect.runSyncWith(outsideContext)(Effect.scoped(Layer.build(Layer.fresh(Outbox.layerMemory)))),
+    Outbox.Outbox
+  )
+  const world = World.make({
+    clock: virtual.clockOf(outside),
+    faults,
+    failureOf: (tool, fault) => failureFor(tool, fault),
+    fork: (effect) => void fork(effect),
+    busy: (more) => {
+      inFlight += more
+      activity++
+    },
+    met: (execution, fault) => {
+      activity++
+      if (fault !== undefined) took[mishaps.indexOf(fault)] = points.length
+      points.push({ _tag: "execution", execution })
+    }
+  })
+  const onLandmark = (name: string, of: string) => {
+    if (!life.alive) return
+    activity++
+    const nth = (reached.get(name) ?? 0) + 1
+    reached.set(name, nth)
+    const index = points.length
+    points.push({ _tag: "landmark", name, nth })
+    mishaps.forEach((mishap, at) => {
+      if (mishap._tag === "Fault" || mishap.landmark !== name || mishap.nth !== nth) return
+      took[at] = index
+      if (mishap._tag === "Crash") life.alive = false
+      else {
+        const told = { message: "cancel", by: "SagaTest" } as const
+        Effect.runSyncWith(outsideContext)(Effect.ignore(outbox.send({ id: `cancel-${at}`, runId: runId ?? of, told })))
+      }
+    })
+  }
+
+  const microtasks = async () => {
+    // Deep enough for what the engine itself puts off.
+    for (let tick = 0; tick < 4; tick++) await null
+  }
+
+  /** Comes back when nothing more happens without time passing. */
+  const quiesce = async () => {
+    while (true) {
+      const before = activity
+      if (virtual.drain()) continue
+      await microtasks()
+      if (virtual.drain() || activity !== before) continue
+      if (inFlight === 0) return
+      await scheduler.yield()
+      if (!virtual.drain() && activity === before) return
+    }
+  }
+
+  /** Runs something outside, as far as it gets. */
+  const outsideRun = async <A>(effect: Effect.Effect<A, unknown>): Promise<Exit.Exit<A, unknown>> => {
+    let found: Exit.Exit<A, unknown> | undefined
+    fork(effect).addObserver((exit) => (found = exit))
+    for (let wakes = 0; found === undefined && wakes < mostWakes; wakes++) {
+      inFlight++
+      await quiesce()
+      inFlight--
+      if (found === undefined && !virtual.wakeNext()) break
+    }
+    return found ?? Exit.die(new Error("It never ended."))
+  }
+
+  const trouble = (what: string, exit: Exit.Exit<unknown, unknown>) => {
+    if (Exit.isFailure(exit)) troubles.push(`${what}: ${Cause.pretty(exit.cause)}`)
+  }
+
+  const restore = WallClock.replace(
+    () => virtual.now() + lives * dayAndHourMillis,
+    () => random()
+  )
+  let random = WallClock.chance(0)
+  Landmark.listen(onLandmark)
+  const scope = Scope.makeUnsafe()
+  try {
+    const fake = Context.make(FakeWorld, fromWorld(world, faults as Array<Fault>))
+    const built = await outsideRun(
+      setting.world === undefined
+        ? Effect.succeed(Context.empty() as Context.Context<never>)
+        : (Effect.provideContext(
+            Layer.buildWithScope(setting.world as Layer.Layer<never, unknown, FakeWorld>, scope),
+            fake
+          ) as Effect.Effect<Context.Context<never>, unknown>)
+    )
+    trouble("The world could not be made", built)
+    const services = Context.merge(fake, Exit.isSuccess(built) ? built.value : Context.empty()) as Context.Context<never>
+    const look = async () => {
+      if (setting.look === undefined) return undefined
+      const seen = await outsideRun(Effect.provideContext(setting.look as Effect.Effect<unknown, unknown>, services))
+      trouble("The world could not be looked at", seen)
+      return Exit.isSuccess(seen) ? JSON.stringify(seen.value) : undefined
+    }
+    const runsOf = () => Effect.runSync(outbox.list({ limit: 1_000 }))
+    const entriesOf = (id: string) => Effect.runSync(outbox.entries(id, { from: 0 }))
+    const runs = Context.get(
+      Effect.runSyncWith(Context.add(outsideContext, Outbox.Outbox, outbox))(Effect.scoped(Layer.build(Runs.layer))),
+      Runs.Runs
+    )
+    const before = await look()
+
+    const used = (name: string, args: ReadonlyArray<unknown>) => {
+      activity++
+      if (name === "start") {
+        const started = (args[0] as Outbox.NewRun).runId
+        if (runId === undefined && setting.meanwhile !== undefined) {
+          const meanwhile = Effect.provideContext(setting.meanwhile(started), Context.add(services, Runs.Runs, runs))
+          fork(Effect.exit(meanwhile as Effect.Effect<unknown, unknown>)).addObserver((exit) => {
+            if (Exit.isSuccess(exit)) trouble("What goes on meanwhile failed", exit.value)
+          })
+        }
+        runId ??= started
+      }
+      if (name === "append" && (args[0] as Outbox.Append).change !== undefined) turned = true
+    }
+
+    const beginLife = () => {
+      life = { name: `life ${++lives}`, alive: true }
+      random = WallClock.chance(lives)
+      turned = true
+      const isThere = runsOf().some((run) => run.runId === runId)
+      Life.begin({
+        process: life,
+        virtual,
+        seed: life.name,
+        outbox,
+        world,
+        services,
+        layer: setting.layer,
+        replace: replacing(world, setting.standIns),
+        worker: setting.worker,
+        used,
+        start: isThere ? undefined : setting.start,
+        started: (exit) => trouble("The run was not started", exit)
+      })
+    }
+
+    // ---- the person
+
+    let questions = 0
+    const decide = async (run: Outbox.Run): Promise<boolean> => {
+      const { stuck, steps } = RunState.fold(entriesOf(run.runId))
+      if (stuck === undefined || questions >= mostQuestions) return false
+      const who = { by: "SagaTest", id: `person-${++questions}` }
+      const { path, reason } = stuck
+      if (reason === "in_doubt" && path !== undefined) {
+        const call = RunState.findCall(steps, path)
+        if (call === undefined) return false
+        const happened = world.given.has(call.intent.key)
+        const tool = world.executions.find((one) => one.call.key === call.intent.key)?.tool
+        const schema = call.intent.act === "compensation" || tool === undefined ? Schema.Void : tool.success
+        const text = Value.codec(schema).encode(world.given.get(call.intent.key), path)
+        const value = Result.isSuccess(text) && happened ? (JSON.parse(text.success.text) as Schema.Json) : null
+        person.push(`${path} ${happened ? "happened" : "did not happen"}`)
+        trouble("A person was not heard", await outsideRun(
+          runs.resolve(run.runId, path, happened ? { happened: value } : { didNotHappen: true }, who)
+        ))
+        return true
+      }
+      if (reason !== "blocked" && reason !== "compensation_failed") return false
+      person.push(`go on${path === undefined ? "" : ` with ${path}`}`)
+      trouble("A person was not heard", await outsideRun(runs.resume(run.runId, who)))
+      return true
+    }
+
+    /** Whether there is nothing more to wait for. */
+    const isOver = async (): Promise<boolean> => {
+      if (troubles.length > 0) return true
+      if (!turned) return false
+      turned = false
+      const all = runsOf()
+      if (all.length > 0 && all.every((run) => Outbox.isEnd(run.state))) return true
+      for (const run of all) {
+        if (run.state !== "stuck") continue
+        if (!(await decide(run))) return true
+        turned = true
+      }
+      return false
+    }
+
+    /** The time until which nothing can happen, where that is far. */
+    const farAhead = (): number | undefined => {
+      const open = runsOf().filter((run) => !Outbox.isEnd(run.state))
+      if (open.length === 0 || open.some((run) => run.state !== "waiting")) return undefined
+      const wakes = open.flatMap((run) => run.wakeAt ?? [])
+      const others = virtual.next(outside)
+      const at = Math.min(...wakes, ...(others === undefined ? [] : [others]))
+      return at - virtual.now() > longWaitMillis ? at : undefined
+    }
+
+    beginLife()
+    let wakes = 0
+    while (true) {
+      await quiesce()
+      if (!life.alive) {
+        const at = virtual.now() + leaseMillis
+        for (let next = virtual.next(); next !== undefined && next <= at; next = virtual.next()) {
+          virtual.wakeNext()
+          await quiesce()
+        }
+        virtual.passTo(at)
+        beginLife()
+        continue
+      }
+      if (await isOver()) break
+      const at = wakes % 512 === 511 || turned ? farAhead() : undefined
+      if (at === Number.POSITIVE_INFINITY) break
+      if (at !== undefined) virtual.passTo(at)
+      if (!virtual.wakeNext() || ++wakes > mostWakes) break
+    }
+    life.alive = false
+    const all = runsOf()
+    const run = all.find((one) => one.runId === runId)
+    const after = await look()
+    await outsideRun(Scope.close(scope, Exit.void))
+    const entries = all.map((one) => ({ run: one, entries: entriesOf(one.runId) }))
+    const stuckRun = all.find((one) => one.state === "stuck")
+    const stuck = stuckRun && RunState.fold(entriesOf(stuckRun.runId)).stuck
+    return {
+      mishaps,
+      points,
+      took,
+      run,
+      stuck: stuck && { reason: stuck.reason, path: stuck.path, why: stuck.why },
+      evidence: { runs: entries, ledger: world.lines },
+      wrongs: world.wrongs,
+      troubles,
+      executions: world.executions,
+      person,
+      lives,
+      before,
+      after
+    }
+  } finally {
+    life.alive = false
+    Landmark.listen(undefined)
+    restore()
+  }
+}

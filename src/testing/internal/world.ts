@@ -1,0 +1,264 @@
+/**
+ * The world behind `FakeWorld`: shelves with what was put there, the ledger of every request, and the faults to come.
+ *
+ * It stands outside the engine and shares nothing with it: what it holds is what really happened.
+ */
+import { Context, Duration, Effect, Exit, Option } from "effect"
+import type { Clock } from "effect"
+import * as Path from "../../outbox/Path.ts"
+import * as Identity from "../../saga/internal/identity.ts"
+import type { Call, Definition } from "../../tool/internal/definition.ts"
+import type * as Fault from "../Fault.ts"
+import type { Came, Line } from "./evidence.ts"
+
+/** One execution of one of a tool's functions. */
+export interface Execution {
+  readonly tool: Definition
+  readonly side: Fault.Side
+  readonly call: Call
+  /** The how-manieth of this tool and side. */
+  readonly nth: number
+  /** How many things it put on, or took from, each shelf so far. */
+  readonly counts: Map<string, number>
+}
+
+/** The execution that a fiber belongs to, if any. */
+export const Current = Context.Reference<Execution | undefined>("makegood/testing/FakeWorld/Current", {
+  defaultValue: () => undefined
+})
+
+/** Something on a shelf, or taken from it. */
+export interface Thing {
+  readonly shelf: string
+  readonly what: string
+  /** Of the call that put it there. */
+  readonly key: string
+  /** The key by which the target knows it again. */
+  readonly id: string | undefined
+  readonly rememberedUntil: number
+  readonly execution: Execution | undefined
+  readonly value: unknown
+  stands: boolean
+  undone: string | undefined
+  /** When the target last said that it is there, as a count of answers. */
+  answered: number
+}
+
+/** A request that a target would not have understood. */
+export class Wrong extends Error {
+  override readonly name = "FakeWorld.Wrong"
+}
+
+export interface Settings {
+  readonly clock: Clock.Clock
+  readonly faults: Array<Fault.Fault>
+  /** Told of every execution before it begins. */
+  readonly met: (execution: Execution, fault: Fault.Fault | undefined) => void
+  /** Told how many executions more are under way: their promises may need turns of the event loop. */
+  readonly busy: (more: 1 | -1) => void
+  /** Runs what goes on in the world by itself. */
+  readonly fork: (effect: Effect.Effect<unknown, unknown>) => void
+  /** The failure that a tool declares for a class, if it does. */
+  readonly failureOf: (tool: Definition, fault: Extract<Fault.Fault, { readonly how: "fails" }>) => Option.Option<unknown>
+}
+
+export const make = (settings: Settings) => {
+  const { clock } = settings
+  const things: Array<Thing> = []
+  const lines: Array<Line> = []
+  const wrongs: Array<string> = []
+  const executions: Array<Execution> = []
+  const counts = new Map<string, number>()
+  /** What calls gave, by key, whether or not anybody heard of it. */
+  const given = new Map<string, unknown>()
+  let answers = 0
+
+  const now = () => clock.currentTimeMillisUnsafe()
+
+  const wrong = (why: string) => {
+    wrongs.push(why)
+    return Effect.die(new Wrong(`${why}. The world was left as it is. Look at what asked for it.`))
+  }
+
+  const note = (line: Omit<Line, "at">) => {
+    lines.push({ at: now(), ...line })
+  }
+
+  const place = (execution: Execution | undefined, shelf: string) => {
+    const nth = (execution?.counts.get(shelf) ?? 0) + 1
+    execution?.counts.set(shelf, nth)
+    return nth === 1 ? shelf : `${shelf}#${nth}`
+  }
+
+  const named = (execution: Execution | undefined, key: string) => execution?.call.path ?? `the key ${key}`
+
+  const lineOf = (execution: Execution | undefined, key: string, what: string, came: Came) => ({
+    what,
+    key,
+    came,
+    path: execution?.call.path,
+    runId: execution?.call.runId
+  })
+
+  const keyOf = (execution: Execution | undefined, key: string | undefined, what: string) => {
+    const found = execution?.call.key ?? key
+    if (found !== undefined) return found
+    throw new Wrong(`${what} was asked for outside a tool and without a key. Nothing was done. Give it a key.`)
+  }
+
+  /** Puts something on a shelf. `id`: the target knows it again by this. */
+  const put = (shelf: string, make_: () => unknown, id: string | undefined, remembered: number) =>
+    Effect.withFiber((fiber) => {
+      const execution = fiber.getRef(Current)
+      const key = keyOf(execution, id, shelf)
+      const what = place(execution, shelf)
+      const known = things.find((one) => one.shelf === shelf && one.id === id && now() < one.rememberedUntil)
+      if (id !== undefined && known !== undefined) {
+        note({ kind: "act", ...lineOf(execution, key, what, "known") })
+        if (!known.stands) return wrong(`${named(execution, key)} was asked for again after it was taken back`)
+        known.answered = ++answers
+        return Effect.succeed(known.value)
+      }
+      const double = things.find((one) => one.what === what && one.key === key && one.execution !== execution)
+      const value = make_()
+      things.push({
+        shelf,
+        what,
+        key,
+        id,
+        rememberedUntil: now() + remembered,
+        execution,
+        value,
+        stands: true,
+        undone: undefined,
+        answered: ++answers
+      })
+      note({ kind: "act", ...lineOf(execution, key, what, "done") })
+      return double === undefined ? Effect.succeed(value) : wrong(`${named(execution, key)} was done twice`)
+    })
+
+  const laterOne = (thing: Thing) => {
+    const { call } = thing.execution ?? {}
+    if (call === undefined) return undefined
+    return things.find(
+      (one) =>
+        one.stands &&
+        one.answered > thing.answered &&
+        one.execution?.tool.kind === "reversible" &&
+        one.execution.call.path !== call.path &&
+        one.execution.call.runId === call.runId &&
+        Path.scopeOf(one.execution.call.path) === Path.scopeOf(call.path)
+    )
+  }
+
+  /** Takes something from a shelf. `isFine`: it may not be there. */
+  const take = (shelf: string, which: (thing: Thing) => boolean, id: string | undefined, isFine: boolean) =>
+    Effect.withFiber((fiber): Effect.Effect<Option.Option<unknown>> => {
+      const execution = fiber.getRef(Current)
+      const key = keyOf(execution, id, shelf)
+      const what = place(execution, shelf)
+      const before = things.find((one) => one.shelf === shelf && id !== undefined && one.undone === id)
+      if (before !== undefined) {
+        note({ kind: "undo", ...lineOf(execution, key, what, "known"), of: before.key })
+        return Effect.succeedSome(before.value)
+      }
+      const thing = things.find((one) => one.shelf === shelf && one.stands && which(one))
+      if (thing === undefined) {
+        note({ kind: "undo", ...lineOf(execution, key, what, "nothing"), of: undefined })
+        return isFine ? Effect.succeedNone : wrong(`${named(execution, key)} took back what is not there`)
+      }
+      const later = laterOne(thing)
+      thing.stands = false
+      thing.undone = id ?? key
+      note({ kind: "undo", ...lineOf(execution, key, thing.what, "done"), of: thing.key })
+      return later === undefined
+        ? Effect.succeedSome(thing.value)
+        : wrong(`${named(execution, key)} came before ${later.execution?.call.path}, which is later, was taken back`)
+    })
+
+  const find = (shelf: string, id: string | undefined) =>
+    Effect.withFiber((fiber): Effect.Effect<Option.Option<unknown>> => {
+      const execution = fiber.getRef(Current)
+      const key = keyOf(execution, id, shelf)
+      const isUndoing = Path.compensatedBy(execution?.call.path ?? "") !== undefined
+      const thing = things.find(
+        (one) => one.shelf === shelf && (isUndoing ? one.undone === key : one.stands && (one.id ?? one.key) === (id ?? key))
+      )
+      note({ kind: "find", ...lineOf(execution, key, shelf, thing === undefined ? "nothing" : "known") })
+      if (thing === undefined) return Effect.succeedNone
+      if (!isUndoing) thing.answered = ++answers
+      return Effect.succeedSome(thing.value)
+    })
+
+  /** What a request that left no line in the ledger is assumed to have been, by the word of its tool. */
+  const assume = ({ call, side, tool }: Execution, exit: Exit.Exit<unknown, unknown>) => {
+    if (side === "lookup" || tool.kind === "query") return
+    const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt: now() }
+    const compensated = Path.compensatedBy(call.path)
+    const kind = side === "call" ? "act" : "undo"
+    const of = compensated === undefined ? undefined : Identity.callKey(call.runId, compensated)
+    if (Exit.isSuccess(exit)) {
+      const doubt = side === "call" ? tool.doubt : (tool.compensation ?? tool).doubt
+      const knowsKeys = doubt._tag === "sameKey" || doubt._tag === "idempotent"
+      const before = lines.some((line) => line.key === call.key && line.kind === kind && line.came === "done")
+      note({ ...base, kind, of, came: before && knowsKeys ? "known" : "done" })
+    } else {
+      const failed = Exit.findErrorOption(exit)
+      if (Option.isNone(failed)) return
+      const { _tag } = tool.classify(failed.value, { nowMillis: now() } as never)
+      if (_tag !== "inDoubt") note({ ...base, kind, of, came: "refused" })
+    }
+  }
+
+  /** One execution reaches the world, and is written down. */
+  const reach = (execution: Execution, effect: Effect.Effect<unknown, unknown>) =>
+    Effect.suspend(() => {
+      const before = lines.length
+      const sent = { ...execution, counts: new Map<string, number>() }
+      settings.busy(1)
+      return effect.pipe(
+        Effect.provideService(Current, sent),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            settings.busy(-1)
+            if (Exit.isSuccess(exit) && execution.side !== "lookup") given.set(execution.call.key, exit.value)
+            const wrote = lines.slice(before).some((line) => line.key === execution.call.key)
+            if (!wrote) assume(execution, exit)
+          })
+        )
+      )
+    })
+
+  /** Every execution of a tool's function goes through here. */
+  const meet = (tool: Definition, side: Fault.Side, call: Call, effect: Effect.Effect<unknown, unknown>) =>
+    Effect.suspend((): Effect.Effect<unknown, unknown> => {
+      const place_ = `${side} ${tool.name}`
+      const nth = (counts.get(place_) ?? 0) + 1
+      counts.set(place_, nth)
+      const execution: Execution = { tool, side, call, nth, counts: new Map() }
+      executions.push(execution)
+      const fault = settings.faults.find((one) => one.tool === tool.name && one.side === side && one.nth === nth)
+      settings.met(execution, fault)
+      switch (fault?.how) {
+        case undefined:
+          return reach(execution, effect)
+        case "fails": {
+          const failure = settings.failureOf(tool, fault)
+          return Option.isNone(failure) ? reach(execution, effect) : Effect.fail(failure.value)
+        }
+        case "hangs":
+          return Effect.never
+        case "losesReply":
+          return Effect.andThen(reach(execution, effect), Effect.never)
+        case "late":
+          settings.fork(Effect.delay(reach(execution, effect), Duration.millis(fault.byMillis)))
+          return Effect.never
+        case "twice":
+          return Effect.andThen(Effect.exit(reach(execution, effect)), reach(execution, effect))
+      }
+    })
+
+  return { things, lines, wrongs, executions, given, put, take, find, meet }
+}
+
+export type World = ReturnType<typeof make>
