@@ -1,0 +1,215 @@
+/**
+ * An agent is a saga whose next step a model chooses.
+ *
+ * What it calls are tools like any others: each call has its intent in the outbox before it is made, its key for life,
+ * and its compensation. A failure of a tool is told to the model, which may try another way; it is the end of the run
+ * that takes everything back: when the model gives up, or a person cancels.
+ *
+ * - A question to the model is a step: recorded before anything is done about its answer, and not asked again after a
+ *   crash once it was (G5).
+ * - The model gets to hear results, failures, and what was wrong with a call that could not be made: a tool that is not
+ *   there, arguments that do not fit. It does not hear of what is tried again, settled, or waits for a person.
+ * - A {@link Budget} bounds it; over that a person is asked.
+ */
+import { Effect, Pipeable, Schema } from "effect"
+import type { Layer } from "effect"
+import type { LanguageModel, Prompt } from "effect/ai"
+import type { Handle, RunCancelled, Runs, RunsError, StartOptions } from "../saga/Runs.ts"
+import type { Worker } from "../saga/internal/engine.ts"
+import * as Saga from "../saga/Saga.ts"
+import type * as Tool from "../tool/Tool.ts"
+import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
+import { GaveUp } from "./AgentError.ts"
+import type { Budget } from "./Budget.ts"
+import { answerName, giveUpName } from "./internal/instructions.ts"
+import { type AgentDefinition, play } from "./internal/turns.ts"
+import type { Manner } from "./Manner.ts"
+
+export * from "./AgentError.ts"
+export type { Manner, Question, Tokens } from "./Manner.ts"
+
+/** What an agent is asked to do. */
+export interface Task {
+  /** Names the run: the same id and prompt again find the same run. */
+  readonly id: string
+  readonly prompt: string
+}
+
+const definition: unique symbol = Symbol.for("makegood/agent")
+
+/** An agent: what it may call, what it gives, and what it may use up. */
+export interface Agent<out Name extends string, in out Success, in out Tools extends string, out R>
+  extends Pipeable.Pipeable {
+  readonly name: Name
+  readonly version: number
+  /** The saga that it is, for what is done with sagas. */
+  readonly saga: Saga.Saga<Name, Task, Success, GaveUp, Tools, R>
+  /** Gives the agent its model, and its runs to the worker. */
+  readonly toLayer: <RM = LanguageModel.LanguageModel>(
+    manner: Manner<RM>
+  ) => Layer.Layer<never, never, RM | Saga.ToolNeeds<R> | Worker>
+  /**
+   * Starts a run for a task, or finds the one that is there.
+   *
+   * **If the process dies**
+   *
+   * As `Saga.start`: calling it again gives the same run.
+   */
+  readonly start: (task: Task, options?: StartOptions) => Effect.Effect<Handle<Success, GaveUp>, RunsError, Runs>
+  /**
+   * Starts a run and waits for its end.
+   *
+   * **If the process dies**
+   *
+   * The run goes on elsewhere, and answers that were recorded are not asked for again.
+   */
+  readonly execute: (
+    task: Task,
+    options?: StartOptions
+  ) => Effect.Effect<Success, GaveUp | RunCancelled | RunsError, Runs>
+  readonly [definition]: AgentDefinition
+}
+
+/**
+ * Defines an agent.
+ *
+ * - `version`: raise it when runs under way could not go on: when a tool they called is gone or means something else.
+ * - `tools`: all that the model may call. `Answer` and `GiveUp` are names of its own.
+ * - `success`: what a run gives; the model is then shown a tool `Answer` that takes it. Default: the model's last words,
+ *   as a string.
+ * - `giveUp`: whether the model is shown a tool `GiveUp` that ends the run with a {@link GaveUp}. Default: `true`.
+ * - `budget`: see {@link Budget}. Default: 50 turns.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Outbox, Tool, Worker } from "makegood"
+ * import { Agent, ScriptedModel } from "makegood/agent"
+ *
+ * const Double = Tool.query("Double", {
+ *   parameters: { of: Schema.Finite },
+ *   success: Schema.Finite,
+ *   execute: ({ of }) => Effect.succeed(of * 2)
+ * })
+ *
+ * const Doubler = Agent.make("Doubler", { version: 1, tools: [Double], budget: { turns: 5 } })
+ *
+ * const app = Doubler.toLayer({ system: "You double numbers." }).pipe(
+ *   Layer.provideMerge(Worker.layer()),
+ *   Layer.provide(Outbox.layerMemory),
+ *   Layer.provide(ScriptedModel.layer([ScriptedModel.calls(["Double", { of: 21 }]), ScriptedModel.says("It is 42.")]))
+ * )
+ *
+ * export const program = Doubler.execute({ id: "1", prompt: "How much is twice 21?" }).pipe(Effect.provide(app))
+ * ```
+ *
+ * Throws a `TypeError` where a name, a version or a budget could not be kept.
+ */
+export const make = <
+  const Name extends string,
+  const T extends ReadonlyArray<Tool.Any>,
+  S extends Tool.Plain = Schema.String
+>(
+  name: Name,
+  options: {
+    readonly version: number
+    readonly tools: (T & UniqueNames<NoInfer<T>>) | Toolkit<T>
+    readonly success?: S
+    readonly giveUp?: boolean
+    readonly budget?: Budget<NoInfer<T>[number]>
+  }
+): Agent<Name, S["Type"], T[number]["name"], Tool.Services<T[number]>> => {
+  const tools = Array.from(options.tools as Iterable<Tool.Any>)
+  const saga = Saga.make(name, {
+    version: options.version,
+    payload: { id: Schema.String, prompt: Schema.String },
+    success: options.success ?? Schema.String,
+    error: GaveUp,
+    tools: tools as never,
+    idempotencyKey: ({ id }) => id
+  })
+  for (const taken of tools.filter((tool) => tool.name === answerName || tool.name === giveUpName)) {
+    throw new TypeError(
+      `The agent ${name} lists a tool named ${taken.name}. It was not defined. That is what its model ends a run with: rename the tool.`
+    )
+  }
+  const agent: AgentDefinition = {
+    name,
+    tools,
+    success: options.success,
+    mayGiveUp: options.giveUp ?? true,
+    budget: budgetOf(name, tools, options.budget ?? {})
+  }
+  const toLayer = (manner: Manner<unknown>) => {
+    checkPrice(agent, manner)
+    return saga.toLayer((({ prompt }: Task) => play(agent, manner, prompt)) as never)
+  }
+  return Object.assign(Object.create(Pipeable.Prototype), {
+    name,
+    version: options.version,
+    saga,
+    toLayer,
+    start: saga.start,
+    execute: saga.execute,
+    [definition]: agent
+  })
+}
+
+const budgetOf = (
+  name: string,
+  tools: ReadonlyArray<Tool.Any>,
+  { calls = {}, cost, sums = {}, tokens, turns = 50 }: Budget<Tool.Any>
+): AgentDefinition["budget"] => {
+  const numbers = Object.values(sums).flatMap((sum) => Object.values(sum ?? {}))
+  const wrong = [turns, tokens, cost, ...Object.values(calls), ...numbers].find(
+    (limit) => limit !== undefined && !(Number.isFinite(limit) && Number(limit) >= 0)
+  )
+  const unknown = [...Object.keys(calls), ...Object.keys(sums)].find((of) => tools.every((tool) => tool.name !== of))
+  const why =
+    wrong !== undefined
+      ? `has the limit ${Number(wrong)}, which is no number from 0 up`
+      : unknown === undefined
+        ? undefined
+        : `is for a tool ${unknown}, which the agent does not list`
+  if (why !== undefined) throw new TypeError(`The budget of the agent ${name} ${why}. It was not defined. Change it.`)
+  return {
+    turns,
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(cost === undefined ? {} : { cost }),
+    calls: calls as Readonly<Record<string, number>>,
+    sums: sums as unknown as Readonly<Record<string, Readonly<Record<string, number>>>>
+  }
+}
+
+const checkPrice = ({ budget, name }: AgentDefinition, { price }: Manner<unknown>): void => {
+  if (budget.cost === undefined || price !== undefined) return
+  throw new TypeError(
+    `The agent ${name} has a budget for cost and no price. It was not given to a worker. Say with \`price\` what an answer costs.`
+  )
+}
+
+/**
+ * Runs an agent as a part of a saga: fixed steps around it, freedom inside, and one rollback for both.
+ *
+ * Its steps are in a scope named after the agent (`Desk/turn-1/0/HoldSeat`). The saga has to list the agent's tools. A
+ * {@link GaveUp} is the saga's to handle: inside `Saga.savepoint` what the agent did is taken back before it is seen.
+ *
+ * **If the process dies**
+ *
+ * The saga goes on elsewhere, and answers that were recorded are not asked for again.
+ */
+export const run = <Name extends string, S, T extends string, R, RM = LanguageModel.LanguageModel>(
+  agent: Agent<Name, S, T, R>,
+  options: { readonly prompt: Prompt.RawInput } & Manner<RM>
+): Effect.Effect<S, GaveUp, Tool.Listed<T> | Saga.Running | Saga.Recorded<RM>> => {
+  const found = agent[definition]
+  const manner = options as unknown as Manner<unknown>
+  checkPrice(found, manner)
+  const played = play(found, manner, options.prompt) as Effect.Effect<
+    S,
+    GaveUp,
+    Tool.Listed<T> | Saga.Running | Saga.Recorded<RM>
+  >
+  return Effect.map(Saga.all({ [agent.name]: played }), (results) => results[agent.name]!)
+}

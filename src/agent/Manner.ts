@@ -1,0 +1,42 @@
+/** How an agent works: its model, what that is told, what its answers cost. */
+import type { Duration, ExecutionPlan, Layer } from "effect"
+import type { LanguageModel } from "effect/ai"
+import type * as Retry from "../tool/Retry.ts"
+import type { ModelFailed, Tokens } from "./AgentError.ts"
+
+export type { Tokens } from "./AgentError.ts"
+
+/** How a model is asked. */
+export interface Question<R> {
+  /**
+   * Which model: a layer, such as `AnthropicLanguageModel.model("...")`, or an `ExecutionPlan` of several, each of which
+   * stands in for those before it. Default: the `LanguageModel` that the layer is given.
+   */
+  readonly model?:
+    | Layer.Layer<LanguageModel.LanguageModel, never, R>
+    | ExecutionPlan.ExecutionPlan<{
+        provides: LanguageModel.LanguageModel
+        // oxlint-disable-next-line typescript/no-explicit-any -- what a step of the plan is given and fails with
+        input: any
+        // oxlint-disable-next-line typescript/no-explicit-any
+        error: any
+        requirements: R
+      }>
+  /** What an answer costs, in a unit of your own, for `budget.cost` and for the record. Default: nothing. */
+  readonly price?: (answer: { readonly provider: string; readonly model: string; readonly tokens: Tokens }) => number
+  /** How long one answer may take. Default: 5 minutes. */
+  readonly timeout?: Duration.Input
+  /**
+   * When a question that failed is asked again, by class of failure. Default: `Retry.defaults`. Afterwards the run is
+   * `stuck: blocked`, and asks again when it is resumed.
+   */
+  readonly retry?: Retry.Retry<ModelFailed>
+}
+
+/** How an agent works. It may be changed under runs that are under way: what they did stays as it is. */
+export interface Manner<R = LanguageModel.LanguageModel> extends Question<R> {
+  /** What the model is told before the conversation. Default: nothing. */
+  readonly system?: string
+  /** How many calls of one answer are made at a time. Default: `"unbounded"`. */
+  readonly concurrency?: number | "unbounded"
+}

@@ -1,0 +1,5 @@
+/** makegood/agent: a model chooses the calls, and everything it did can be taken back. */
+export * as Agent from "./Agent.ts"
+export * as AiTools from "./AiTools.ts"
+export * as Budget from "./Budget.ts"
+export * as ScriptedModel from "./ScriptedModel.ts"
