@@ -10,6 +10,7 @@ import type * as Entry from "../../outbox/Entry.ts"
 import { attemptOnce } from "./attempt.ts"
 import { keyIsOld, settle } from "./doubt.ts"
 import { givenUp } from "./outcome.ts"
+import { preliminaries } from "./preliminaries.ts"
 import {
   attemptFailed,
   commit,
@@ -53,6 +54,11 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
     pending: []
   }
   if (record === undefined) {
+    if (desk.haste(path) === "leave") return left
+    // Nobody waits for it any more, and it leaves no trace.
+    if (desk.haste(path) === "giveUp") return { _tag: "failed", failure: undefined, stamp: desk.stamp() }
+    const first = yield* preliminaries(desk, job)
+    if (first !== undefined) return first
     if (isAnnounced(job)) {
       yield* commit(desk, [intent])
       progress.lastIntendedAt = desk.lease.now()

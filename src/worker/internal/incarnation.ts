@@ -20,7 +20,7 @@ import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
 import * as Pen from "./pen.ts"
-import type { Desk } from "./progress.ts"
+import type { Desk, Ending } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
 import * as Room from "./room.ts"
 import type { Answer, Asked, SingleStep, Stage, Verdict } from "./scope.ts"
@@ -126,6 +126,7 @@ export const make = (
     transactions: surroundings.transactions,
     maxValueBytes: surroundings.maxValueBytes,
     holdMillis: surroundings.holdMillis,
+    state,
     placed: (path) => {
       if (!isGoingBack) order.push({ path, answer: undefined })
     },
@@ -253,18 +254,25 @@ export const make = (
     if (until === undefined || until - lease.now() > surroundings.holdMillis) rest(until)
   }
 
-  /** Waits until then with something that is not a step of its own. */
-  const park = (path: string, until: number, again: () => void) =>
+  /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
+  const later = (path: string, ending: Extract<Ending, { readonly _tag: "parked" | "waits" }>, again: () => void) =>
     pen.flush(() => {
       if (isDown || isLeaving) return
-      room.enter(path, {
-        until,
-        look: (now) => {
-          if (now < until && !givenUp.has(path)) return false
-          again()
-          return true
-        }
-      })
+      if (ending._tag === "waits") {
+        const isGivenUp = () => givenUp.has(path)
+        Waits.wait({ ...desk, room, used, isGivenUp }, ending.path, ending.waiting, state.waits.get(ending.path), () =>
+          pen.flush(again)
+        )
+      } else {
+        room.enter(path, {
+          until: ending.until,
+          look: (now) => {
+            if (now < ending.until && !givenUp.has(path)) return false
+            again()
+            return true
+          }
+        })
+      }
       considerResting()
     })
 
@@ -319,23 +327,21 @@ export const make = (
         case "left":
           return leftUndone()
         case "parked":
-          return park(path, ending.until, () => performCall(asked, step))
+        case "waits":
+          return later(path, ending, () => performCall(asked, step))
       }
     })
   }
 
-  const performWait = ({ path, recorded }: Asked, waiting: Waiting) =>
-    Waits.wait(
-      { ...desk, room, state, used },
-      path,
-      waiting,
-      recorded?._tag === "wait" ? recorded : undefined,
-      (end) => {
-        const given = Waits.answerOf(path, waiting, end)
-        if ("reason" in given) stuck(given)
-        else answer(path, given)
-      }
-    )
+  const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
+    const record = recorded?._tag === "wait" ? recorded : undefined
+    Waits.wait({ ...desk, room, used, isGivenUp: () => false }, path, waiting, record, (end) => {
+      if (end === undefined) return
+      const given = Waits.answerOf(path, waiting, end)
+      if ("reason" in given) stuck(given)
+      else answer(path, given)
+    })
+  }
 
   /** Takes back the work of a savepoint that failed, then tells the body. */
   const performTakeBack = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "takeBack" }>) => {
@@ -365,7 +371,8 @@ export const make = (
         case "left":
           return leftUndone()
         case "parked":
-          return park(path, ending.until, () => performTakeBack(asked, step))
+        case "waits":
+          return later(path, ending, () => performTakeBack(asked, step))
       }
     })
   }
@@ -470,7 +477,7 @@ export const make = (
       const ending = exit.value
       if (isLeaving && ending._tag !== "ended") return quiet()
       if (ending._tag === "left") return leftUndone()
-      if (ending._tag === "parked") return park("rollback", ending.until, takeBack)
+      if (ending._tag === "parked" || ending._tag === "waits") return later("rollback", ending, takeBack)
       if (ending._tag === "stuck") return stuck(ending.verdict)
       const result = state.rollback?.value
       const entry: Entry.Ended = {

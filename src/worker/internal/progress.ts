@@ -3,11 +3,12 @@ import { Effect, Result } from "effect"
 import type { Duration, Option } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import type { Transactions } from "../../outbox/Outbox.ts"
-import type { Call } from "../../outbox/RunState.ts"
+import type { Call, RunState } from "../../outbox/RunState.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Definition, Manner } from "../../tool/internal/definition.ts"
 import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
+import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Lease } from "./lease.ts"
 import type { Pen } from "./pen.ts"
 import type { Verdict } from "./scope.ts"
@@ -26,13 +27,15 @@ export interface Job {
   readonly success: Tool.Plain | undefined
 }
 
-/** How it ended. `left`: not at all; the record says where it stands. `parked`: nor this, and nothing is to be done until then. */
+/** How it ended. `left`: not at all; the record says where it stands. `parked`: nor this, and nothing is to be done until then.
+ * `waits`: nor this, and it is begun again when that wait is over. */
 export type Ending =
   | { readonly _tag: "succeeded"; readonly value: unknown; readonly stamp: number }
   | { readonly _tag: "failed"; readonly failure: unknown; readonly stamp: number }
   | { readonly _tag: "stuck"; readonly verdict: Verdict }
   | { readonly _tag: "left" }
   | { readonly _tag: "parked"; readonly until: number }
+  | { readonly _tag: "waits"; readonly path: string; readonly waiting: Waiting }
 
 /** How far a call is still to be brought: on; to where nothing is in doubt any more; or no further than it is. */
 export type Haste = "on" | "giveUp" | "leave"
@@ -46,6 +49,7 @@ export interface Desk {
   readonly maxValueBytes: number
   /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
   readonly holdMillis: number
+  readonly state: RunState
   /** The outcome of a call gets its place in the record: its answer is delivered before those of places to come. */
   readonly placed: (path: string) => void
   /** It does not stand there after all. */

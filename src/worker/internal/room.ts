@@ -69,8 +69,8 @@ export const make = (options: {
   const lookAround = () => {
     const at = now()
     for (const [path, guest] of Array.from(guests)) {
-      // One that is over may have sent others away.
-      if (guests.get(path) === guest && guest.look(at)) guests.delete(path)
+      // One that is over may have sent others away, or come again.
+      if (guests.get(path) === guest && guest.look(at) && guests.get(path) === guest) guests.delete(path)
     }
     setAlarm()
   }

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
+import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Desk } from "./progress.ts"
@@ -9,11 +10,12 @@ import type { Room } from "./room.ts"
 import type { Answer, Verdict } from "./scope.ts"
 
 /** What waits need of the run they belong to. */
-export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "stamp"> {
+export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "stamp" | "state"> {
   readonly room: Room
-  readonly state: RunState.RunState
   /** The ids of messages that a wait has used, in entries that may not be durable yet: none is used twice. */
   readonly used: Set<string>
+  /** Whether nobody wants to know the end any more; then there is none in the record. */
+  readonly isGivenUp: () => boolean
 }
 
 /** The entry with which a wait begins. */
@@ -29,13 +31,16 @@ export const awaited = (path: string, waiting: Waiting, now: number): Entry.Awai
   }
 }
 
-/** Waits, from wherever the record says that it is. `then` is told of the end once it has its place in the record. */
+/**
+ * Waits, from wherever the record says that it is. `then` is told of the end once it has its place in the record; without
+ * one where it was given up.
+ */
 export const wait = (
   desk: WaitingDesk,
   path: string,
   waiting: Waiting,
   recorded: RunState.Wait | undefined,
-  then: (answered: Entry.Answered) => void
+  then: (answered: Entry.Answered | undefined) => void
 ): void => {
   const now = desk.lease.now()
   let standing = recorded
@@ -48,12 +53,17 @@ export const wait = (
   desk.room.enter(path, {
     until: begun.asked.until,
     look: (at) => {
+      if (desk.isGivenUp()) {
+        then(undefined)
+        return true
+      }
       const unused = desk.state.unused.filter((told) => !desk.used.has(told.id))
       const end = waiting.over(begun, unused, at)
       if (end === undefined) return false
       if (end.message !== undefined) desk.used.add(end.message)
       const answered: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), ...end }
-      desk.placed(path)
+      // What a call waits for is no step of its scope, and the body hears nothing of it.
+      if (Path.callOf(path) === undefined) desk.placed(path)
       desk.pen.write([answered], "soon")
       then(answered)
       return true
