@@ -4,8 +4,11 @@
  * Tools say what may be done to the world and how it is taken back; sagas are ordinary Effect code over tools; a worker
  * runs them, and an outbox in Postgres keeps every intended call, its key and its outcome.
  */
+export * as Archive from "./outbox/Archive.ts"
+export * as Doctor from "./worker/Doctor.ts"
 export * as Failure from "./tool/Failure.ts"
 export * as Outbox from "./outbox/Outbox.ts"
+export * as Retention from "./outbox/Retention.ts"
 export * as Retry from "./tool/Retry.ts"
 export * as Runs from "./saga/Runs.ts"
 export * as Saga from "./saga/Saga.ts"

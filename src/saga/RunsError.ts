@@ -37,6 +37,25 @@ export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", {
   }
 }
 
+/** The run ended long ago, and retention removed its record; its key stays taken. */
+export class RunRemoved extends Schema.TaggedError<RunRemoved>()("RunRemoved", {
+  runId: Schema.String,
+  saga: Schema.String,
+  key: Schema.String,
+  state: Schema.String,
+  /** Milliseconds since the epoch. */
+  removedAt: Schema.Finite
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The run ${this.runId} of ${this.saga} under the key ${JSON.stringify(this.key)} has ended (${this.state}), and ` +
+      `its record was removed on ${new Date(this.removedAt).toISOString().slice(0, 10)}. Nothing was done. ` +
+      "Look in the archive for what it did; for another run use another key."
+    )
+  }
+}
+
 /** A key, id, name or text that cannot be recorded. */
 export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
   what: Schema.String,
@@ -65,6 +84,7 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
     RunConflict,
     RunNotFound,
     RunEnded,
+    RunRemoved,
     InvalidInput,
     InTransaction,
     Unencodable,

@@ -37,7 +37,7 @@ const releasable = "if (run?.owner === worker && run.epoch === epoch) letGo(run,
 const reclaimable = "kept.run.owner === worker && kept.run.epoch === epoch && isLive(worker, now)"
 const ready = 'if (run.state === "pending" || run.state === "running") return "queue"'
 const nothing = "// Nothing."
-const given = "const { worker, ...rest } = run"
+const given = "const { deadlineMillis, parent, undoes, worker, ...rest } = run"
 const entries = "request.entries.map(Entry.toRow)"
 
 const zombieOverwrites = `
@@ -349,9 +349,13 @@ ${given}`
     nothing
   ],
   ["frees everybody's runs when one retires", "if (run.owner === id) letGo(run, now)", "letGo(run, now)"],
-  ["finds runs that have not ended", "    ends.has(run.state) &&\n    run.changedAt <", "    run.changedAt <"],
+  ["finds runs that have not ended", "(ends.has(run.state) && run.changedAt <", "(run.changedAt <"],
   ["finds runs that ended just now", "run.changedAt < now - olderThanMillis", "true"],
-  ["finds tombstones", "    run.removedAt === undefined &&\n    ends", "    ends"],
+  ["finds tombstones", "kept.run.removedAt === undefined &&\n", ""],
+  ["finds children of open parents", "runId === run.parent || ", ""],
+  ["finds parents of open children", "if (parent === run.runId || ", "if ("],
+  ["finds runs that are being undone", "undoes === run.runId || ", ""],
+  ["looks at near relations alone", "family.add(other)", "if (family.size === 1) family.add(other)"],
   ["finds the youngest first", "newestFirst(right.run, left.run)", "newestFirst(left.run, right.run)"],
   ["finds all at once", "page.length >= limit ||", ""],
   ["counts no entries of what it finds", "(page.length > 0 && room < 0)", "false"],

@@ -224,11 +224,28 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     return true
   }
 
-  const isExpired = ({ run }: Kept, { olderThanMillis, saga }: Expired, now: number): boolean =>
-    run.removedAt === undefined &&
-    ends.has(run.state) &&
-    run.changedAt < now - olderThanMillis &&
-    (saga === undefined || run.saga === saga)
+  /** A run and all that it has to do with: parents, children, undone runs and their undoing, however far apart. */
+  const familyOf = (kept: Kept): ReadonlySet<Kept> => {
+    const family = new Set([kept])
+    for (const { run } of family) {
+      for (const other of runs.values()) {
+        const { parent, runId, undoes } = other.run
+        if (parent === run.runId || undoes === run.runId || runId === run.parent || runId === run.undoes) {
+          family.add(other)
+        }
+      }
+    }
+    return family
+  }
+
+  const isOld = ({ run }: Kept, { olderThanMillis }: Expired, now: number): boolean =>
+    run.removedAt !== undefined || (ends.has(run.state) && run.changedAt < now - olderThanMillis)
+
+  const isExpired = (kept: Kept, asked: Expired, now: number): boolean =>
+    kept.run.removedAt === undefined &&
+    (asked.saga === undefined || kept.run.saga === asked.saga) &&
+    isOld(kept, asked, now) &&
+    [...familyOf(kept)].every((other) => isOld(other, asked, now))
 
   const expired = ({ after, entries, limit, ...asked }: ExpiredRequest, now: number) => {
     const found = [...runs.values()]

@@ -7,9 +7,10 @@ import * as Parameters from "../internal/parameters.ts"
 const text = `
 with restored as (
   insert into makegood.run (run_id, saga, version, key, generation, payload, payload_digest, attributes, state, phase,
-    stuck_reason, epoch, created_at, changed_at, wake_at, result, removed_at)
+    stuck_reason, epoch, created_at, changed_at, wake_at, result, removed_at, deadline, parent, undoes)
   values ($1, $2, $3, $4, $5, $6::json, $7, $8::jsonb, $9, $10, $11, $12, to_timestamp($13 / 1000),
-    to_timestamp($14 / 1000), to_timestamp($15 / 1000), $16::json, to_timestamp($17 / 1000))
+    to_timestamp($14 / 1000), to_timestamp($15 / 1000), $16::json, to_timestamp($17 / 1000),
+    to_timestamp($35 / 1000), $36, $37)
   on conflict do nothing
   returning run_id
 ),
@@ -64,7 +65,10 @@ export const restoreRun = ({ entries, run }: Restored): Statement<{ readonly res
       texts(rows.map((row) => row.leaves)),
       doubles(rows.map((row) => row.stamp)),
       texts(rows.map((row) => row.value)),
-      texts(rows.map((row) => row.detail))
+      texts(rows.map((row) => row.detail)),
+      double(run.deadline ?? null),
+      uuid(run.parent ?? null),
+      uuid(run.undoes ?? null)
     ]
   }
 }

@@ -18,6 +18,7 @@ import {
   RunDeadlinePassed,
   RunEnded,
   RunNotFound,
+  RunRemoved,
   RunsError
 } from "../RunsError.ts"
 import type { Local, SagaDefinition } from "./engine.ts"
@@ -38,6 +39,12 @@ const refused = (what: string, why: string) => Effect.fail(failed(new InvalidInp
 const fromResult = <A>(result: Result.Result<A, RunsError["reason"]>): Effect.Effect<A, RunsError> =>
   Effect.fromResult(Result.mapError(result, failed))
 
+const unlessRemoved = (run: Run): Effect.Effect<Run, RunsError> => {
+  const { key, removedAt, runId, saga, state } = run
+  if (removedAt === undefined) return Effect.succeed(run)
+  return Effect.fail(failed(new RunRemoved({ runId, saga, key, state, removedAt })))
+}
+
 /** Text that may go into a column of the register: well-formed Unicode without NUL, of a bounded length. */
 const checkText = (what: string, text: unknown, most: number): Effect.Effect<string, RunsError> => {
   if (typeof text !== "string") return refused(what, `is ${typeof text}, not a text`)
@@ -53,7 +60,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
   const find = (runId: string): Effect.Effect<Run, RunsError> =>
     uuid.test(runId)
       ? Effect.flatMap(lift(outbox.get(runId)), (run) =>
-          Option.isNone(run) ? Effect.fail(failed(new RunNotFound({ runId }))) : Effect.succeed(run.value)
+          Option.isNone(run) ? Effect.fail(failed(new RunNotFound({ runId }))) : unlessRemoved(run.value)
         )
       : Effect.fail(failed(new RunNotFound({ runId })))
 
@@ -176,6 +183,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     if (found !== undefined && found.payloadDigest !== payloadDigest) {
       return yield* failed(new RunConflict({ saga: saga.name, key, runId }))
     }
+    if (found !== undefined) yield* unlessRemoved(found)
     return handleOf(saga, runId)
   })
 

@@ -47,7 +47,11 @@ const removed = (stage: Stage): Effect.Effect<string, OutboxError> =>
   })
 
 const foreign = (stage: Stage, run?: Partial<Run>): Restored => {
-  const { worker: _, ...rest } = stage.newRun({ attributes: { city: "Köln" }, payload: '{"b":1,"a":2}' })
+  const {
+    deadlineMillis: _deadline,
+    worker: _worker,
+    ...rest
+  } = stage.newRun({ attributes: { city: "Köln" }, payload: '{"b":1,"a":2}' })
   return {
     run: {
       ...rest,
@@ -59,6 +63,9 @@ const foreign = (stage: Stage, run?: Partial<Run>): Restored => {
       createdAt: 1_000,
       changedAt: 2_000,
       wakeAt: undefined,
+      deadline: undefined,
+      parent: undefined,
+      undoes: undefined,
       result: undefined,
       ...run
     },
@@ -68,6 +75,8 @@ const foreign = (stage: Stage, run?: Partial<Run>): Restored => {
     ]
   }
 }
+
+const completed = { state: "completed", phase: "forward", stuckReason: undefined, result: "1" } as const
 
 export const retention: ReadonlyArray<Draft> = [
   draft("finds the runs that ended long enough ago, oldest first, and no others", (stage) =>
@@ -146,6 +155,34 @@ export const retention: ReadonlyArray<Draft> = [
     })
   ),
 
+  draft("keeps what an open parent, child or undoing still needs, and what belongs to younger runs", (stage) =>
+    Effect.gen(function* () {
+      const kin = (run: Partial<Run>) =>
+        Effect.gen(function* () {
+          const visitor = foreign(stage, { ...completed, createdAt: 0, changedAt: 0, ...run })
+          assert.equal(yield* stage.outbox.restore(visitor), true)
+          return visitor.run.runId
+        })
+      const open = { state: "stuck", stuckReason: "blocked", result: undefined } as const
+      const parent = yield* kin({})
+      const child = yield* kin({ parent })
+      const openParent = yield* kin(open)
+      const grandchildOfOpen = yield* kin({ parent: yield* kin({ parent: openParent }) })
+      const parentOfOpen = yield* kin({})
+      yield* kin({ ...open, parent: parentOfOpen })
+      const undone = yield* kin({})
+      const childOfUndone = yield* kin({ parent: undone })
+      yield* kin({ ...open, undoes: undone })
+      const undoneLately = yield* kin({})
+      const young = yield* stage.run(yield* stage.pending)
+      yield* kin({ undoes: undoneLately, changedAt: young.changedAt + 60_000 })
+      yield* stage.pass(1_100)
+      const ids = [parent, child, openParent, grandchildOfOpen, parentOfOpen, undone, childOfUndone, undoneLately]
+      assert.deepEqual((yield* pages(stage)).flat().toSorted(), [parent, child].toSorted())
+      assert.deepEqual((yield* remove(stage, ...ids)).toSorted(), [parent, child].toSorted())
+    })
+  ),
+
   draft("finds runs by the beginning of their ids, tombstones too", (stage) =>
     Effect.gen(function* () {
       const gone = yield* removed(stage)
@@ -167,7 +204,7 @@ export const retention: ReadonlyArray<Draft> = [
 
   draft("takes over a run of another outbox as it is, and once", (stage) =>
     Effect.gen(function* () {
-      const restored = foreign(stage)
+      const restored = foreign(stage, { deadline: 5_000, parent: randomUUID(), undoes: randomUUID() })
       const { run } = restored
       assert.equal(yield* stage.outbox.restore(restored), true)
       assert.deepEqual(yield* stage.run(run.runId), run)
@@ -177,7 +214,7 @@ export const retention: ReadonlyArray<Draft> = [
       assert.equal(yield* stage.outbox.restore({ ...restored, entries: [] }), false)
       assert.equal(yield* stage.outbox.restore({ ...restored, run: { ...run, runId: randomUUID() } }), false)
       assert.deepEqual(told(yield* stage.entries(run.runId)), ["claimed", "a"])
-      const done = foreign(stage, { state: "completed", phase: "forward", stuckReason: undefined, result: "[1]" })
+      const done = foreign(stage, { ...completed, result: "[1]" })
       assert.equal(yield* stage.outbox.restore(done), true)
       assert.deepEqual(yield* stage.run(done.run.runId), done.run)
     })
