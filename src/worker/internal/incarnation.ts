@@ -10,21 +10,20 @@ import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Change, Message, Outbox, Phase, Run, State, Transactions } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
-import * as RunState from "../../outbox/RunState.ts"
+import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
-import type { Waiting } from "../../wait/internal/waiting.ts"
 import * as Landmark from "../Landmark.ts"
 import * as bodyContext from "./bodyContext.ts"
-import { perform as performJob } from "./call.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
 import * as Pen from "./pen.ts"
-import type { Desk, Ending } from "./progress.ts"
+import type { Desk, Unfinished } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
 import * as Room from "./room.ts"
-import type { Answer, Asked, SingleStep, Stage, Verdict } from "./scope.ts"
+import type { Answer, Stage, Verdict } from "./scope.ts"
 import { make as makeStage } from "./stage.ts"
+import * as Steps from "./steps.ts"
 import * as Waits from "./waits.ts"
 
 /** What the worker lends to all its incarnations. */
@@ -255,7 +254,7 @@ export const make = (
   }
 
   /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
-  const later = (path: string, ending: Extract<Ending, { readonly _tag: "parked" | "waits" }>, again: () => void) =>
+  const later = (path: string, ending: Unfinished, again: () => void) =>
     pen.flush(() => {
       if (isDown || isLeaving) return
       if (ending._tag === "waits") {
@@ -307,104 +306,22 @@ export const make = (
     }
   }
 
-  const performCall = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "call" }>) => {
-    const { path } = asked
-    const parameters = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`, {
-      maxBytes: surroundings.maxValueBytes
-    })
-    if (Result.isFailure(parameters)) return stuck({ reason: "defect", path, why: parameters.failure.message })
-    if (asked.isGivenUp()) givenUp.add(path)
-    const record = RunState.findCall(state.steps, path)
-    const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
-    track(path, performJob(desk, job), (ending) => {
-      switch (ending._tag) {
-        case "succeeded":
-          return answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
-        case "failed":
-          return answer(path, { exit: Exit.fail(ending.failure), stamp: ending.stamp })
-        case "stuck":
-          return stuck(ending.verdict)
-        case "left":
-          return leftUndone()
-        case "parked":
-        case "waits":
-          return later(path, ending, () => performCall(asked, step))
-      }
-    })
-  }
-
-  const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
-    const record = recorded?._tag === "wait" ? recorded : undefined
-    Waits.wait({ ...desk, room, used, isGivenUp: () => false }, path, waiting, record, (end) => {
-      if (end === undefined) return
-      const given = Waits.answerOf(path, waiting, end)
-      if ("reason" in given) stuck(given)
-      else answer(path, given)
-    })
-  }
-
-  /** Takes back the work of a savepoint that failed, then tells the body. */
-  const performTakeBack = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "takeBack" }>) => {
-    const { path } = asked
-    goingBack.add(path)
-    const began = Effect.callback<void>((resume) => {
-      if (state.steps.has(path)) return resume(Effect.void)
-      pen.turn([{ _tag: "savepoint_failed", path }], changeTo("running"), () => resume(Effect.void))
-    })
-    const drive = Rollback.drive({
-      desk: { ...desk, placed: () => {}, displaced: () => {}, haste: () => (isLeaving ? "leave" : "on") },
-      state,
-      tools: handler.saga.tools,
-      scope: path
-    })
-    track(path, Effect.andThen(began, drive), (ending) => {
-      switch (ending._tag) {
-        case "ended": {
-          goingBack.delete(path)
-          const stamp = desk.stamp()
-          desk.placed(path)
-          pen.turn([{ _tag: "savepoint_taken_back", path, stamp }], changeTo("running"), () => {})
-          return answer(path, { exit: step.exit, stamp })
-        }
-        case "stuck":
-          return stuck(ending.verdict)
-        case "left":
-          return leftUndone()
-        case "parked":
-        case "waits":
-          return later(path, ending, () => performTakeBack(asked, step))
-      }
-    })
-  }
-
-  const perform = (asked: Asked) => {
-    const { path, step } = asked
-    switch (step._tag) {
-      case "call":
-        return performCall(asked, step)
-      case "record":
-        return makeValue(path, step)
-      case "wait":
-        return performWait(asked, step.waiting as Waiting)
-      case "takeBack":
-        return performTakeBack(asked, step)
-    }
-  }
-
-  const makeValue = (path: string, step: Extract<Asked["step"], { readonly _tag: "record" }>) =>
-    track(path, Effect.exit(step.effect), (exit) => {
-      if (Exit.isFailure(exit)) {
-        return stuck({ reason: "defect", path, why: `The recorded value died: ${Cause.pretty(exit.cause)}` })
-      }
-      const encoded = Value.codec(step.schema).encode(exit.value, `the value ${path}`, {
-        maxBytes: surroundings.maxValueBytes
-      })
-      if (Result.isFailure(encoded)) return stuck({ reason: "defect", path, why: encoded.failure.message })
-      const stamp = desk.stamp()
-      const pivot = step.pivot === true ? ({ pivot: true } as const) : {}
-      pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp, ...pivot }], "later")
-      answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
-    })
+  const perform = Steps.make({
+    runId,
+    desk,
+    room,
+    used,
+    givenUp,
+    goingBack,
+    tools: handler.saga.tools,
+    isLeaving: () => isLeaving,
+    running: () => changeTo("running"),
+    track,
+    later,
+    answer,
+    stuck,
+    left: leftUndone
+  })
 
   const bodyEnded = (exit: Exit.Exit<unknown, unknown>) => {
     Landmark.reached("body.ended", runId)

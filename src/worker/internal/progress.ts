@@ -37,6 +37,9 @@ export type Ending =
   | { readonly _tag: "parked"; readonly until: number }
   | { readonly _tag: "waits"; readonly path: string; readonly waiting: Waiting }
 
+/** It goes on later, from the record. */
+export type Unfinished = Extract<Ending, { readonly _tag: "parked" | "waits" }>
+
 /** How far a call is still to be brought: on; to where nothing is in doubt any more; or no further than it is. */
 export type Haste = "on" | "giveUp" | "leave"
 

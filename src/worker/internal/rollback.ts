@@ -14,7 +14,7 @@ import type * as Tool from "../../tool/Tool.ts"
 import { perform } from "./call.ts"
 import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
-import type { Desk, Ending as CallEnding } from "./progress.ts"
+import type { Desk, Unfinished } from "./progress.ts"
 import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
@@ -22,7 +22,7 @@ export type Ending =
   | { readonly _tag: "ended"; readonly state: "rolled_back" | "partly_rolled_back" }
   | { readonly _tag: "stuck"; readonly verdict: Verdict }
   | { readonly _tag: "left" }
-  | Extract<CallEnding, { readonly _tag: "parked" | "waits" }>
+  | Unfinished
 
 export { hasPivot }
 

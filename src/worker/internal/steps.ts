@@ -1,0 +1,145 @@
+/** How each kind of step is done, once the replay is over: a call, a value, a wait, a savepoint's taking-back. */
+import { Cause, Effect, Exit, Result } from "effect"
+import * as Value from "../../outbox/internal/value.ts"
+import type { Change } from "../../outbox/Outbox.ts"
+import * as RunState from "../../outbox/RunState.ts"
+import type { Definition } from "../../tool/internal/definition.ts"
+import type { Waiting } from "../../wait/internal/waiting.ts"
+import { perform as performJob } from "./call.ts"
+import * as Jobs from "./jobs.ts"
+import type { Desk, Unfinished } from "./progress.ts"
+import * as Rollback from "./rollback.ts"
+import type { Room } from "./room.ts"
+import type { Answer, Asked, SingleStep, Verdict } from "./scope.ts"
+import * as Waits from "./waits.ts"
+
+/** What steps need of the incarnation that they belong to. */
+export interface Floor {
+  readonly runId: string
+  readonly desk: Desk
+  readonly room: Room
+  /** Messages that a wait has used. */
+  readonly used: Set<string>
+  /** The calls whose scopes were given up. */
+  readonly givenUp: Set<string>
+  /** Savepoints whose work is being taken back. */
+  readonly goingBack: Set<string>
+  readonly tools: ReadonlyMap<string, Definition>
+  readonly isLeaving: () => boolean
+  /** The run's row, as it is now. */
+  readonly running: () => Change
+  /** Executes under the layer's context until it ends or the run is put down. */
+  readonly track: <A>(path: string, effect: Effect.Effect<A>, then: (result: A) => void) => void
+  /** Goes on `again` when its time has come. */
+  readonly later: (path: string, ending: Unfinished, again: () => void) => void
+  readonly answer: (path: string, answer: Answer) => void
+  readonly stuck: (verdict: Verdict) => void
+  /** It was left undone. */
+  readonly left: () => void
+}
+
+export const make = (floor: Floor): ((asked: Asked) => void) => {
+  const { answer, desk, givenUp, goingBack, isLeaving, later, left, room, runId, running, stuck, tools, track, used } =
+    floor
+
+  const performCall = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "call" }>) => {
+    const { path } = asked
+    const parameters = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`, {
+      maxBytes: desk.maxValueBytes
+    })
+    if (Result.isFailure(parameters)) return stuck({ reason: "defect", path, why: parameters.failure.message })
+    if (asked.isGivenUp()) givenUp.add(path)
+    const record = RunState.findCall(desk.state.steps, path)
+    const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
+    track(path, performJob(desk, job), (ending) => {
+      switch (ending._tag) {
+        case "succeeded":
+          return answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
+        case "failed":
+          return answer(path, { exit: Exit.fail(ending.failure), stamp: ending.stamp })
+        case "stuck":
+          return stuck(ending.verdict)
+        case "left":
+          return left()
+        case "parked":
+        case "waits":
+          return later(path, ending, () => performCall(asked, step))
+      }
+    })
+  }
+
+  const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
+    const record = recorded?._tag === "wait" ? recorded : undefined
+    Waits.wait({ ...desk, room, used, isGivenUp: () => false }, path, waiting, record, (end) => {
+      if (end === undefined) return
+      const given = Waits.answerOf(path, waiting, end)
+      if ("reason" in given) stuck(given)
+      else answer(path, given)
+    })
+  }
+
+  /** Takes back the work of a savepoint that failed, then tells the body. */
+  const performTakeBack = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "takeBack" }>) => {
+    const { path } = asked
+    goingBack.add(path)
+    const began = Effect.callback<void>((resume) => {
+      if (desk.state.steps.has(path)) return resume(Effect.void)
+      desk.pen.turn([{ _tag: "savepoint_failed", path }], running(), () => resume(Effect.void))
+    })
+    const drive = Rollback.drive({
+      desk: { ...desk, placed: () => {}, displaced: () => {}, haste: () => (isLeaving() ? "leave" : "on") },
+      state: desk.state,
+      tools,
+      scope: path
+    })
+    track(path, Effect.andThen(began, drive), (ending) => {
+      switch (ending._tag) {
+        case "ended": {
+          goingBack.delete(path)
+          const stamp = desk.stamp()
+          desk.placed(path)
+          desk.pen.turn([{ _tag: "savepoint_taken_back", path, stamp }], running(), () => {})
+          return answer(path, { exit: step.exit, stamp })
+        }
+        case "stuck":
+          return stuck(ending.verdict)
+        case "left":
+          return left()
+        case "parked":
+        case "waits":
+          return later(path, ending, () => performTakeBack(asked, step))
+      }
+    })
+  }
+
+  const perform = (asked: Asked): void => {
+    const { path, step } = asked
+    switch (step._tag) {
+      case "call":
+        return performCall(asked, step)
+      case "record":
+        return makeValue(path, step)
+      case "wait":
+        return performWait(asked, step.waiting as Waiting)
+      case "takeBack":
+        return performTakeBack(asked, step)
+    }
+  }
+
+  const makeValue = (path: string, step: Extract<Asked["step"], { readonly _tag: "record" }>) =>
+    track(path, Effect.exit(step.effect), (exit) => {
+      if (Exit.isFailure(exit)) {
+        return stuck({ reason: "defect", path, why: `The recorded value died: ${Cause.pretty(exit.cause)}` })
+      }
+      const encoded = Value.codec(step.schema).encode(exit.value, `the value ${path}`, {
+        maxBytes: desk.maxValueBytes
+      })
+      if (Result.isFailure(encoded)) return stuck({ reason: "defect", path, why: encoded.failure.message })
+      const stamp = desk.stamp()
+      const pivot = step.pivot === true ? ({ pivot: true } as const) : {}
+      desk.pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp, ...pivot }], "later")
+      answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
+    })
+
+  return perform
+}
