@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { NewRun, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { getRuns } from "../queries/get-runs.ts"
+import { isFit, startAlone } from "../queries/start-alone.ts"
 import { startRuns } from "../queries/start-runs.ts"
 import type { Answer } from "./batcher.ts"
 import * as Batcher from "./batcher.ts"
@@ -26,7 +27,17 @@ export const make = (
   hints: Hints,
   options: Options
 ): ((run: NewRun) => Effect.Effect<Started, OutboxError>) => {
-  const whole = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) =>
+  const whole = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) => {
+    const [alone] = batch
+    if (batch.length > 1 || alone === undefined || !isFit(alone)) return together(batch, answer)
+    return Effect.flatMap(connections.write(startAlone(alone)), ([started]) =>
+      started === undefined
+        ? together(batch, answer)
+        : Effect.sync(() => answer(0, Effect.succeed({ _tag: "started", held: true, at: started.at })))
+    )
+  }
+
+  const together = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) =>
     Effect.flatMap(connections.write(startRuns(batch)), (rows) => {
       const started = new Map(rows.map((row) => [row.run_id, row]))
       const rest: Array<number> = []

@@ -74,7 +74,8 @@ const turning = (shape: Shape): string => `with moved as (
     owner = case when $6 = 'running' then owner end,
     wake_at = case when $6 <> 'running' then to_timestamp($10::float8 / 1000) end,
     changed_at = makegood.now()
-  where run_id = $1 and epoch = $3 and owner = $5 and ${condition}
+  -- Asked of the row, and so that no other index than the primary key serves it.
+  where run_id = $1 and (epoch = $3 and owner = $5) is true and ${condition}
   returning run_id
 )
 ${insert(shape, 11, "exists (select from moved)")}`
