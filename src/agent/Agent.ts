@@ -13,7 +13,7 @@
  */
 import { Effect, Pipeable, Schema } from "effect"
 import type { Layer } from "effect"
-import type { LanguageModel, Prompt } from "effect/ai"
+import type { Prompt } from "effect/ai"
 import type { Handle, RunCancelled, Runs, RunsError, StartOptions } from "../saga/Runs.ts"
 import type { Worker } from "../saga/internal/engine.ts"
 import * as Saga from "../saga/Saga.ts"
@@ -23,10 +23,10 @@ import { GaveUp } from "./AgentError.ts"
 import type { Budget } from "./Budget.ts"
 import { answerName, giveUpName } from "./internal/instructions.ts"
 import { type AgentDefinition, play } from "./internal/turns.ts"
-import type { Manner } from "./Manner.ts"
+import type { Manner, Needs } from "./Manner.ts"
 
 export * from "./AgentError.ts"
-export type { Manner, Question, Tokens } from "./Manner.ts"
+export type { Manner, Needs, Plan, Question, Tokens } from "./Manner.ts"
 
 /** What an agent is asked to do. */
 export interface Task {
@@ -45,9 +45,9 @@ export interface Agent<out Name extends string, in out Success, in out Tools ext
   /** The saga that it is, for what is done with sagas. */
   readonly saga: Saga.Saga<Name, Task, Success, GaveUp, Tools, R>
   /** Gives the agent its model, and its runs to the worker. */
-  readonly toLayer: <RM = LanguageModel.LanguageModel>(
-    manner: Manner<RM>
-  ) => Layer.Layer<never, never, RM | Saga.ToolNeeds<R> | Worker>
+  readonly toLayer: <const M extends Manner>(
+    manner: M
+  ) => Layer.Layer<never, never, Needs<M> | Saga.ToolNeeds<R> | Worker>
   /**
    * Starts a run for a task, or finds the one that is there.
    *
@@ -117,7 +117,7 @@ export const make = <
     readonly tools: (T & UniqueNames<NoInfer<T>>) | Toolkit<T>
     readonly success?: S
     readonly giveUp?: boolean
-    readonly budget?: Budget<NoInfer<T>[number]>
+    readonly budget?: Budget<T[number]>
   }
 ): Agent<Name, S["Type"], T[number]["name"], Tool.Services<T[number]>> => {
   const tools = Array.from(options.tools as Iterable<Tool.Any>)
@@ -141,7 +141,7 @@ export const make = <
     mayGiveUp: options.giveUp ?? true,
     budget: budgetOf(name, tools, options.budget ?? {})
   }
-  const toLayer = (manner: Manner<unknown>) => {
+  const toLayer = (manner: Manner) => {
     checkPrice(agent, manner)
     return saga.toLayer((({ prompt }: Task) => play(agent, manner, prompt)) as never)
   }
@@ -182,7 +182,7 @@ const budgetOf = (
   }
 }
 
-const checkPrice = ({ budget, name }: AgentDefinition, { price }: Manner<unknown>): void => {
+const checkPrice = ({ budget, name }: AgentDefinition, { price }: Manner): void => {
   if (budget.cost === undefined || price !== undefined) return
   throw new TypeError(
     `The agent ${name} has a budget for cost and no price. It was not given to a worker. Say with \`price\` what an answer costs.`
@@ -199,17 +199,13 @@ const checkPrice = ({ budget, name }: AgentDefinition, { price }: Manner<unknown
  *
  * The saga goes on elsewhere, and answers that were recorded are not asked for again.
  */
-export const run = <Name extends string, S, T extends string, R, RM = LanguageModel.LanguageModel>(
+export const run = <Name extends string, S, T extends string, R, const M extends Manner>(
   agent: Agent<Name, S, T, R>,
-  options: { readonly prompt: Prompt.RawInput } & Manner<RM>
-): Effect.Effect<S, GaveUp, Tool.Listed<T> | Saga.Running | Saga.Recorded<RM>> => {
+  options: { readonly prompt: Prompt.RawInput } & M
+): Effect.Effect<S, GaveUp, Tool.Listed<T> | Saga.Running | Saga.Recorded<Needs<M>>> => {
+  type Played = Effect.Effect<S, GaveUp, Tool.Listed<T> | Saga.Running | Saga.Recorded<Needs<M>>>
   const found = agent[definition]
-  const manner = options as unknown as Manner<unknown>
-  checkPrice(found, manner)
-  const played = play(found, manner, options.prompt) as Effect.Effect<
-    S,
-    GaveUp,
-    Tool.Listed<T> | Saga.Running | Saga.Recorded<RM>
-  >
+  checkPrice(found, options)
+  const played = play(found, options, options.prompt) as Played
   return Effect.map(Saga.all({ [agent.name]: played }), (results) => results[agent.name]!)
 }

@@ -9,7 +9,7 @@
 import type * as Tool from "../tool/Tool.ts"
 
 type ParametersOf<T extends Tool.Any> = T extends (parameters: infer P) => unknown ? P : never
-type Numbers<P> = { readonly [K in keyof P as P[K] extends number | undefined ? K : never]?: number }
+type Numbers<P> = { readonly [K in keyof P]?: P[K] extends number | undefined ? number : never }
 type Named<T extends Tool.Any, Name> = T extends { readonly name: Name } ? T : never
 
 /** The limits of an agent over the tools `T`. What is left out is not limited, but for `turns`. */

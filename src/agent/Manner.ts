@@ -6,22 +6,33 @@ import type { ModelFailed, Tokens } from "./AgentError.ts"
 
 export type { Tokens } from "./AgentError.ts"
 
+/** An `ExecutionPlan` of models: each stands in for those before it. */
+export type Plan<R> = Pick<
+  ExecutionPlan.ExecutionPlan<{
+    provides: LanguageModel.LanguageModel
+    // oxlint-disable-next-line typescript/no-explicit-any -- what a step of the plan is given and fails with
+    input: any
+    // oxlint-disable-next-line typescript/no-explicit-any
+    error: any
+    requirements: R
+  }>,
+  ExecutionPlan.TypeId | "steps"
+>
+
+/** The services that a manner asks for: those of its model, or the model itself. */
+export type Needs<M> = M extends { readonly model: infer Given }
+  ? Given extends Layer.Layer<never, never, infer R> | Plan<infer R>
+    ? R
+    : LanguageModel.LanguageModel
+  : LanguageModel.LanguageModel
+
 /** How a model is asked. */
 export interface Question<R> {
   /**
    * Which model: a layer, such as `AnthropicLanguageModel.model("...")`, or an `ExecutionPlan` of several, each of which
    * stands in for those before it. Default: the `LanguageModel` that the layer is given.
    */
-  readonly model?:
-    | Layer.Layer<LanguageModel.LanguageModel, never, R>
-    | ExecutionPlan.ExecutionPlan<{
-        provides: LanguageModel.LanguageModel
-        // oxlint-disable-next-line typescript/no-explicit-any -- what a step of the plan is given and fails with
-        input: any
-        // oxlint-disable-next-line typescript/no-explicit-any
-        error: any
-        requirements: R
-      }>
+  readonly model?: Layer.Layer<LanguageModel.LanguageModel, never, R> | Plan<R>
   /** What an answer costs, in a unit of your own, for `budget.cost` and for the record. Default: nothing. */
   readonly price?: (answer: { readonly provider: string; readonly model: string; readonly tokens: Tokens }) => number
   /** How long one answer may take. Default: 5 minutes. */
@@ -34,7 +45,7 @@ export interface Question<R> {
 }
 
 /** How an agent works. It may be changed under runs that are under way: what they did stays as it is. */
-export interface Manner<R = LanguageModel.LanguageModel> extends Question<R> {
+export interface Manner<R = unknown> extends Question<R> {
   /** What the model is told before the conversation. Default: nothing. */
   readonly system?: string
   /** How many calls of one answer are made at a time. Default: `"unbounded"`. */

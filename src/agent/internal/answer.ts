@@ -6,7 +6,7 @@
  * then. Of the conversation it keeps what is new, and what was wrong with each call that the model asked for, so that a
  * call is judged once.
  */
-import { Clock, Duration, Effect, Option, Result, Schema } from "effect"
+import { Clock, Duration, Effect, type ExecutionPlan, Option, Result, Schema } from "effect"
 import { LanguageModel, Model, Prompt, type Response, type Tool as AiTool } from "effect/ai"
 import * as Failure from "../../tool/Failure.ts"
 import { define } from "../../tool/internal/define.ts"
@@ -192,10 +192,22 @@ const respond = Effect.fnUntraced(function* (
   }
 })
 
+type AnyPlan = ExecutionPlan.ExecutionPlan<{
+  provides: LanguageModel.LanguageModel
+  input: unknown
+  error: unknown
+  requirements: unknown
+}>
+
 /** With the model that was chosen: one, or several of which each stands in for those before it. */
-const within = <A, E>({ model }: Question<unknown>, effect: Effect.Effect<A, E, LanguageModel.LanguageModel>) => {
+const within = <A, E>(
+  { model }: Question<unknown>,
+  effect: Effect.Effect<A, E, LanguageModel.LanguageModel>
+): Effect.Effect<A, unknown, unknown> => {
   if (model === undefined) return effect
-  return "steps" in model ? Effect.withExecutionPlan(effect, model) : Effect.provide(effect, model)
+  return "steps" in model
+    ? Effect.withExecutionPlan(effect, model as unknown as AnyPlan)
+    : Effect.provide(effect, model)
 }
 
 const failed = Effect.fnUntraced(function* (error: unknown, used: Used) {

@@ -38,11 +38,7 @@ type Ending =
   | { readonly _tag: "gaveUp"; readonly why: string }
 
 /** Plays an agent in the scope it is asked in. */
-export const play = Effect.fnUntraced(function* (
-  agent: AgentDefinition,
-  manner: Manner<unknown>,
-  prompt: Prompt.RawInput
-) {
+export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner: Manner, prompt: Prompt.RawInput) {
   const { mayGiveUp, name, success } = agent
   const { concurrency = "unbounded", system } = manner
   const tools = new Map(agent.tools.map((tool) => [tool.name, tool]))
