@@ -32,6 +32,8 @@ export interface Line {
   readonly path?: string | undefined
   readonly runId?: string | undefined
   readonly came: Came
+  /** Somebody on the way sent it again; the worker did not. */
+  readonly again?: boolean | undefined
 }
 
 /** All that is known. */

@@ -7,7 +7,7 @@
 import { Context, Effect, Layer, Scheduler as Schedulers, Scope } from "effect"
 import type { Exit } from "effect"
 import * as Outbox from "../../outbox/Outbox.ts"
-import { Worker } from "../../saga/internal/engine.ts"
+import { type SagaDefinition, Worker } from "../../saga/internal/engine.ts"
 import { Runs } from "../../saga/Runs.ts"
 import * as WorkerLayer from "../../worker/Worker.ts"
 import * as instrument from "./instrument.ts"
@@ -62,6 +62,7 @@ export const begin = (options: {
   readonly replace: instrument.Replace
   readonly worker: WorkerLayer.Options
   readonly used: (name: string, args: ReadonlyArray<unknown>) => void
+  readonly registered: (saga: SagaDefinition) => void
   /** The run to start, if it was not yet. */
   readonly start: Effect.Effect<unknown, unknown, Runs> | undefined
   readonly started: (exit: Exit.Exit<unknown, unknown>) => void
@@ -89,7 +90,10 @@ export const begin = (options: {
     const worker = Context.get(built, Worker)
     const watched = Worker.of({
       ...worker,
-      register: (handler) => worker.register(instrument.handler(handler, meet, options.replace, around))
+      register: (handler) => {
+        options.registered(handler.saga)
+        return worker.register(instrument.handler(handler, meet, options.replace, around))
+      }
     })
     const surroundings = Context.merge(services, built).pipe(Context.add(Worker, watched))
     yield* Effect.provideContext(

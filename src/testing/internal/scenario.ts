@@ -11,6 +11,7 @@ import type { StuckReason } from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Outbox from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
+import type { Definition } from "../../tool/internal/definition.ts"
 import * as Runs from "../../saga/Runs.ts"
 import * as Landmark from "../../worker/Landmark.ts"
 import type * as WorkerLayer from "../../worker/Worker.ts"
@@ -33,11 +34,13 @@ export interface Setting {
   readonly name: string
   readonly start: Effect.Effect<unknown, unknown, Runs.Runs>
   readonly layer: Layer.Layer<never, unknown, unknown>
-  readonly world: Layer.Layer<unknown, unknown, FakeWorld> | undefined
+  readonly world: Layer.Layer<never, unknown, FakeWorld> | undefined
   readonly standIns: StandIns | undefined
   readonly look: Effect.Effect<unknown, unknown, unknown> | undefined
   readonly meanwhile: ((runId: string) => Effect.Effect<unknown, unknown, unknown>) | undefined
   readonly worker: WorkerLayer.Options
+  /** Whether somebody answers when the run is stuck on what only a person can say. */
+  readonly person: boolean
 }
 
 /** A place at which something can go wrong. */
@@ -59,6 +62,8 @@ export interface Played {
   /** What went wrong that no record and no ledger shows. */
   readonly troubles: ReadonlyArray<string>
   readonly executions: ReadonlyArray<World.Execution>
+  /** The tools that the sagas list. */
+  readonly tools: ReadonlyArray<Definition>
   /** What a person was asked, and said. */
   readonly person: ReadonlyArray<string>
   readonly lives: number
@@ -85,6 +90,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
   const troubles: Array<string> = []
   const person: Array<string> = []
   const reached = new Map<string, number>()
+  const tools = new Map<string, Definition>()
   const faults = mishaps.filter((mishap) => mishap._tag === "Fault")
   let life: Virtual.Process = { name: "life 0", alive: false }
   let lives = 0
@@ -180,7 +186,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
       setting.world === undefined
         ? Effect.succeed(Context.empty() as Context.Context<never>)
         : (Effect.provideContext(
-            Layer.buildWithScope(setting.world as Layer.Layer<never, unknown, FakeWorld>, scope),
+            Layer.buildWithScope(setting.world, scope),
             fake
           ) as Effect.Effect<Context.Context<never>, unknown>)
     )
@@ -231,6 +237,9 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
         replace: replacing(world, setting.standIns),
         worker: setting.worker,
         used,
+        registered: (saga) => {
+          for (const tool of saga.tools.values()) tools.set(tool.name, tool)
+        },
         start: isThere ? undefined : setting.start,
         started: (exit) => trouble("The run was not started", exit)
       })
@@ -241,7 +250,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
     let questions = 0
     const decide = async (run: Outbox.Run): Promise<boolean> => {
       const { stuck, steps } = RunState.fold(entriesOf(run.runId))
-      if (stuck === undefined || questions >= mostQuestions) return false
+      if (!setting.person || stuck === undefined || questions >= mostQuestions) return false
       const who = { by: "SagaTest", id: `person-${++questions}` }
       const { path, reason } = stuck
       if (reason === "in_doubt" && path !== undefined) {
@@ -327,6 +336,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
       wrongs: world.wrongs,
       troubles,
       executions: world.executions,
+      tools: Array.from(tools.values()),
       person,
       lives,
       before,

@@ -18,6 +18,10 @@ export interface Execution {
   readonly call: Call
   /** The how-manieth of this tool and side. */
   readonly nth: number
+  /** When it began, in milliseconds since 1970. */
+  readonly sentAt: number
+  /** The same request once more, made by nobody's will. */
+  readonly again: boolean
   /** How many things it put on, or took from, each shelf so far. */
   readonly counts: Map<string, number>
 }
@@ -96,6 +100,8 @@ export const make = (settings: Settings) => {
     what,
     key,
     came,
+    sentAt: execution?.sentAt,
+    again: execution?.again === true ? true : undefined,
     path: execution?.call.path,
     runId: execution?.call.runId
   })
@@ -164,7 +170,8 @@ export const make = (settings: Settings) => {
       }
       const thing = things.find((one) => one.shelf === shelf && one.stands && which(one))
       if (thing === undefined) {
-        note({ kind: "undo", ...lineOf(execution, key, what, "nothing"), of: undefined })
+        const gone = isFine ? things.find((one) => one.shelf === shelf && which(one)) : undefined
+        note({ kind: "undo", ...lineOf(execution, key, what, gone === undefined ? "nothing" : "known"), of: gone?.key })
         return isFine ? Effect.succeedNone : wrong(`${named(execution, key)} took back what is not there`)
       }
       const later = laterOne(thing)
@@ -191,9 +198,9 @@ export const make = (settings: Settings) => {
     })
 
   /** What a request that left no line in the ledger is assumed to have been, by the word of its tool. */
-  const assume = ({ call, side, tool }: Execution, exit: Exit.Exit<unknown, unknown>) => {
+  const assume = ({ again, call, sentAt, side, tool }: Execution, exit: Exit.Exit<unknown, unknown>) => {
     if (side === "lookup" || tool.kind === "query") return
-    const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt: now() }
+    const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt, again }
     const compensated = Path.compensatedBy(call.path)
     const kind = side === "call" ? "act" : "undo"
     const of = compensated === undefined ? undefined : Identity.callKey(call.runId, compensated)
@@ -211,10 +218,10 @@ export const make = (settings: Settings) => {
   }
 
   /** One execution reaches the world, and is written down. */
-  const reach = (execution: Execution, effect: Effect.Effect<unknown, unknown>) =>
+  const reach = (execution: Execution, effect: Effect.Effect<unknown, unknown>, again = false) =>
     Effect.suspend(() => {
       const before = lines.length
-      const sent = { ...execution, counts: new Map<string, number>() }
+      const sent = { ...execution, again, counts: new Map<string, number>() }
       settings.busy(1)
       return effect.pipe(
         Effect.provideService(Current, sent),
@@ -223,11 +230,18 @@ export const make = (settings: Settings) => {
             settings.busy(-1)
             if (Exit.isSuccess(exit) && execution.side !== "lookup") given.set(execution.call.key, exit.value)
             const wrote = lines.slice(before).some((line) => line.key === execution.call.key)
-            if (!wrote) assume(execution, exit)
+            if (!wrote) assume(sent, exit)
           })
         )
       )
     })
+
+  /** A target that has done something does not say of the same key that it never will. */
+  const isPossible = (fault: Fault.Fault, { call, tool }: Execution): boolean => {
+    if (fault.how !== "fails") return true
+    if (fault.class === "permanent" && given.has(call.key)) return false
+    return Option.isSome(settings.failureOf(tool, fault))
+  }
 
   /** Every execution of a tool's function goes through here. */
   const meet = (tool: Definition, side: Fault.Side, call: Call, effect: Effect.Effect<unknown, unknown>) =>
@@ -235,16 +249,23 @@ export const make = (settings: Settings) => {
       const place_ = `${side} ${tool.name}`
       const nth = (counts.get(place_) ?? 0) + 1
       counts.set(place_, nth)
-      const execution: Execution = { tool, side, call, nth, counts: new Map() }
+      const execution: Execution = { tool, side, call, nth, sentAt: now(), again: false, counts: new Map() }
       executions.push(execution)
-      const fault = settings.faults.find((one) => one.tool === tool.name && one.side === side && one.nth === nth)
+      const fault = settings.faults.find(
+        (one) => one.tool === tool.name && one.side === side && one.nth === nth && isPossible(one, execution)
+      )
       settings.met(execution, fault)
       switch (fault?.how) {
         case undefined:
           return reach(execution, effect)
         case "fails": {
           const failure = settings.failureOf(tool, fault)
-          return Option.isNone(failure) ? reach(execution, effect) : Effect.fail(failure.value)
+          if (Option.isNone(failure)) return Effect.die(new Error("a fault that is not possible"))
+          if (side !== "lookup" && tool.kind !== "query") {
+            const kind = side === "call" ? "act" : "undo"
+            note({ kind, ...lineOf(execution, call.key, tool.name, "refused") })
+          }
+          return Effect.fail(failure.value)
         }
         case "hangs":
           return Effect.never
@@ -254,7 +275,7 @@ export const make = (settings: Settings) => {
           settings.fork(Effect.delay(reach(execution, effect), Duration.millis(fault.byMillis)))
           return Effect.never
         case "twice":
-          return Effect.andThen(Effect.exit(reach(execution, effect)), reach(execution, effect))
+          return Effect.andThen(Effect.exit(reach(execution, effect)), reach(execution, effect, true))
       }
     })
 

@@ -1,0 +1,64 @@
+/**
+ * G2: compensations go in reverse order of completion; of what went on side by side, in that of dependency.
+ *
+ * What was intended once the outcome of another call was recorded may depend on it: it is taken back first. Calls in
+ * different branches are compared only where the ledger or the record leaves no doubt that both were in one scope.
+ */
+import type { Checker, Line } from "../evidence.ts"
+import { type Call, compensationOf, type History, readAll, scopeOf, violations } from "./history.ts"
+
+/** Whether `later` may depend on `earlier`, and both are steps of one scope or of one inside the other. */
+const dependsOn = (later: Call, earlier: Call): boolean => {
+  const done = earlier.outcomes[0]
+  if (done?.entry._tag !== "succeeded" || done.seq > later.intent.seq) return false
+  const [one, other] = [scopeOf(later.path), scopeOf(earlier.path)]
+  return one === other || one === "" || other === "" || one.startsWith(`${other}/`) || other.startsWith(`${one}/`)
+}
+
+export const G2: Checker = (evidence) => {
+  const { add, found } = violations("G2")
+  for (const history of readAll(evidence)) {
+    const back = history.calls.flatMap((call) => {
+      const compensation = compensationOf(history, call)
+      return compensation === undefined ? [] : [{ call, compensation }]
+    })
+    for (const earlier of back) {
+      for (const later of back) {
+        if (earlier === later || !dependsOn(later.call, earlier.call)) continue
+        const end = later.compensation.outcomes[0]
+        if (earlier.compensation.intent.seq < (end?.seq ?? Number.POSITIVE_INFINITY)) {
+          add(
+            `${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`,
+            { runId: history.run.runId, path: earlier.call.path, seq: earlier.compensation.intent.seq }
+          )
+        }
+      }
+    }
+    if (evidence.ledger !== undefined) inTheWorld(history, evidence.ledger, back, add)
+  }
+  return found
+}
+
+/** The world saw the takings-back in that order too. */
+const inTheWorld = (
+  history: History,
+  ledger: ReadonlyArray<Line>,
+  back: ReadonlyArray<{ readonly call: Call; readonly compensation: Call }>,
+  add: (what: string, of: { readonly runId: string; readonly path: string }) => void
+) => {
+  const { runId } = history.run
+  const place = new Map<string, number>()
+  ledger.forEach((line, index) => {
+    if (line.kind === "undo" && line.came === "done" && !place.has(line.key)) place.set(line.key, index)
+  })
+  for (const earlier of back) {
+    for (const later of back) {
+      if (earlier === later || !dependsOn(later.call, earlier.call)) continue
+      const first = place.get(earlier.compensation.intent.entry.key)
+      const second = place.get(later.compensation.intent.entry.key)
+      if (first !== undefined && second !== undefined && first < second) {
+        add(`the world took ${earlier.call.path} back before ${later.call.path}`, { runId, path: earlier.call.path })
+      }
+    }
+  }
+}

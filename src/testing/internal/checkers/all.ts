@@ -1,0 +1,19 @@
+/** All checkers, by the guarantee that each decides. */
+import type { Checker, Evidence, Violation } from "../evidence.ts"
+import { G1 } from "./G1.ts"
+import { G10 } from "./G10.ts"
+import { G11 } from "./G11.ts"
+import { G2 } from "./G2.ts"
+import { G3 } from "./G3.ts"
+import { G4 } from "./G4.ts"
+import { G5 } from "./G5.ts"
+import { G6 } from "./G6.ts"
+import { G7 } from "./G7.ts"
+import { G8 } from "./G8.ts"
+import { G9 } from "./G9.ts"
+
+export const checkers: Readonly<Record<string, Checker>> = { G1, G2, G3, G4, G5, G6, G7, G8, G9, G10, G11 }
+
+/** Every violation of every guarantee. */
+export const check = (evidence: Evidence): ReadonlyArray<Violation> =>
+  Object.values(checkers).flatMap((checker) => checker(evidence))
