@@ -1,0 +1,35 @@
+/**
+ * What a body waits for, as the engine sees it: pure functions over the record.
+ *
+ * The engine writes that the wait began, looks whether it is over whenever the record or the time changed, writes that
+ * it is over, and gives the body what it gives. Nothing of it is kept anywhere but in the record, so a waiting run can
+ * be let go and forgotten.
+ */
+import type { Effect, Exit, Result } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
+import type { Wait } from "../../outbox/RunState.ts"
+import { ask as askRunning, type Running } from "../../tool/internal/running.ts"
+
+/** The end of a wait, as it is recorded. */
+export type End = Omit<Entry.Answered, "_tag" | "path" | "stamp">
+
+export interface Waiting {
+  readonly kind: Entry.WaitKind
+  /** What for, by name. A replay compares it with the record. */
+  readonly name: string
+  /** What was asked, as JSON text. A replay compares its digest with the record. */
+  readonly asked: string | undefined
+  /** Until when at most, in milliseconds by the database's clock, where it begins at `now`. */
+  readonly until: (now: number) => number | undefined
+  /** Its end, if the time or one of the messages that no wait has used yet is one. */
+  readonly over: (wait: Wait, unused: ReadonlyArray<Entry.Told>, now: number) => End | undefined
+  /** What the body is given; a text says why the record cannot be read. */
+  readonly give: (answered: Entry.Answered) => Result.Result<Exit.Exit<unknown, unknown>, string>
+}
+
+/** Waits, as the step `name` of the scope. */
+export const ask = <A, E>(what: string, name: string, waiting: Waiting): Effect.Effect<A, E, Running> =>
+  askRunning<A, E, Running>(what, { _tag: "wait", name, waiting })
+
+/** Whether the time of a wait has come. */
+export const isDue = (wait: Wait, now: number): boolean => wait.asked.until !== undefined && now >= wait.asked.until
