@@ -35,7 +35,7 @@ export interface Scene {
   /** Whether what nobody knows had happened in the world. */
   readonly happened: boolean
   /** What a person says to the stuck run. */
-  readonly then?: "resume" | "happened" | "didNotHappen"
+  readonly word?: "resume" | "happened" | "didNotHappen"
   /** How often the act was requested, looked up, and requested to be taken back. */
   readonly sent: number
   readonly looked: number
@@ -102,13 +102,13 @@ const forward = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
     return {
       says: "`stuck: blocked`; resumed, this very call is sent again",
       scenes: [
-        { how: "once", happened: false, then: "resume", sent: 2, looked: 0, record, stuck: "blocked", ...completed }
+        { how: "once", happened: false, word: "resume", sent: 2, looked: 0, record, stuck: "blocked", ...completed }
       ]
     }
   }
   if (met === "defect") {
     const record = [...begun, "stuck", "told", "attempt_failed"]
-    const scene = { how: "once", then: "resume", stuck: "defect" } as const
+    const scene = { how: "once", word: "resume", stuck: "defect" } as const
     const resumed: Readonly<Record<Policy, readonly [string, ReadonlyArray<Scene>]>> = {
       sameKey: ["settled and sent again", sentAgain(scene, record)],
       idempotent: ["settled and sent again", sentAgain(scene, record)],
@@ -225,7 +225,7 @@ const asked = (scene: Begun, record: ReadonlyArray<string>): ReadonlyArray<Scene
   {
     ...scene,
     happened: true,
-    then: "happened",
+    word: "happened",
     sent: 1,
     looked: 0,
     record: [...record, "stuck", "told", "succeeded", "ended"],
@@ -235,7 +235,7 @@ const asked = (scene: Begun, record: ReadonlyArray<string>): ReadonlyArray<Scene
   {
     ...scene,
     happened: false,
-    then: "didNotHappen",
+    word: "didNotHappen",
     sent: 2,
     looked: 0,
     record: [...record, "stuck", "told", "settled", "attempted", "succeeded", "ended"],
@@ -260,14 +260,14 @@ const settling = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
         {
           ...stuck,
           happened: true,
-          then: "happened",
+          word: "happened",
           undone: 1,
           record: [...begun, "stuck", "told", "succeeded", ...takenBack]
         },
         {
           ...stuck,
           happened: false,
-          then: "didNotHappen",
+          word: "didNotHappen",
           undone: 0,
           record: [...begun, "stuck", "told", "settled", "ended"]
         }
@@ -295,7 +295,7 @@ const settling = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
       const reason = met === "permanent" ? "in_doubt" : met
       return {
         says: `of the lookup: \`stuck: ${reason}\`; resumed it is looked up again: ${then}`,
-        scenes: answered({ then: "resume", stuck: reason }, ["stuck", "told"])
+        scenes: answered({ word: "resume", stuck: reason }, ["stuck", "told"])
       }
     }
     const never = both((happened): Scene => ({
@@ -331,7 +331,7 @@ const settling = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
       scenes: both((happened) => ({
         ...shared,
         happened,
-        then: "resume",
+        word: "resume",
         stuck: met,
         sent: 2,
         undone: 1,
@@ -378,13 +378,13 @@ const undoing = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
     const record = [...begun, "attempt_failed!", "stuck", "told", ...done]
     return {
       says: "`stuck: compensation_failed`; resumed it is sent again",
-      scenes: [{ ...shared, happened: false, then: "resume", stuck: "compensation_failed", undone: 2, record }]
+      scenes: [{ ...shared, happened: false, word: "resume", stuck: "compensation_failed", undone: 2, record }]
     }
   }
   if (met === "defect" || isDoubt(met)) {
     const isBug = met === "defect"
     const failed = isBug ? [...begun, "stuck", "told", "attempt_failed!"] : [...begun, "attempt_failed!"]
-    const scene = isBug ? { ...shared, then: "resume" as const, stuck: "defect" as const } : shared
+    const scene = isBug ? { ...shared, word: "resume" as const, stuck: "defect" as const } : shared
     const bug = isBug ? "`stuck: defect`; resumed it is in doubt: " : ""
     const again = times(most - 1, "attempt_failed!", "settled!", "attempted!")
     if (sendsAgain(policy)) {
@@ -443,7 +443,7 @@ const undoing = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
         {
           ...scene,
           happened: true,
-          then: "happened",
+          word: "happened",
           stuck: "in_doubt",
           undone: 1,
           record: [...failed, "stuck", "told", "succeeded!", "ended"]
@@ -451,7 +451,7 @@ const undoing = (met: Met, policy: Policy): Pick<Cell, "says" | "scenes"> => {
         {
           ...scene,
           happened: false,
-          then: "didNotHappen",
+          word: "didNotHappen",
           stuck: "in_doubt",
           undone: 2,
           record: [...failed, "stuck", "told", "settled!", ...done]

@@ -1,6 +1,6 @@
 /** What the table of failures does not show: when a key is too old, when "not found" counts, and what else settles. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Layer, Logger, Option, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Logger, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Failure, Outbox, Runs, Tool, Worker } from "../../src/index.ts"
 import type * as Entry from "../../src/outbox/Entry.ts"

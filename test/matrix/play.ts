@@ -122,10 +122,10 @@ const nameOf = (entry: Entry.Entry) =>
     ? `${entry._tag}!`
     : entry._tag
 
-const says = (runId: string, path: string, then: NonNullable<Scene["then"]>) => {
-  if (then === "resume") return Runs.resume(runId, somebody)
+const says = (runId: string, path: string, word: NonNullable<Scene["word"]>) => {
+  if (word === "resume") return Runs.resume(runId, somebody)
   const done = path === "A" ? "done" : null
-  return Runs.resolve(runId, path, then === "happened" ? { happened: done } : { didNotHappen: true }, somebody)
+  return Runs.resolve(runId, path, word === "happened" ? { happened: done } : { didNotHappen: true }, somebody)
 }
 
 /** What was seen of a scene, in the form in which it says what has to be seen; and the keys of all requests. */
@@ -148,14 +148,14 @@ export const play = (cell: Cell, scene: Scene) => {
   const go = Effect.fnUntraced(function* (runId: string) {
     const first = yield* atRest(runId)
     const path = situation === "undoing" ? compensation : "A"
-    if (first.state === "stuck" && scene.then !== undefined) yield* says(runId, path, scene.then)
-    const run = scene.then === undefined ? first : yield* atRest(runId, first.epoch)
+    if (first.state === "stuck" && scene.word !== undefined) yield* says(runId, path, scene.word)
+    const run = scene.word === undefined ? first : yield* atRest(runId, first.epoch)
     const entries = (yield* Runs.history(runId)).map(({ entry }) => entry).filter(({ _tag }) => kinds.has(_tag))
-    const { happened, how, then } = scene
+    const { happened, how, word } = scene
     const seen: Scene = {
       happened,
       how,
-      ...(then === undefined ? {} : { then }),
+      ...(word === undefined ? {} : { word }),
       sent: target.sent.length,
       looked: target.looked,
       undone: target.undone.length,
