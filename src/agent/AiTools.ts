@@ -16,6 +16,10 @@ import { type Ai, type Described, toAi as describe } from "./internal/describe.t
 export const toAi = <Name extends string>(tool: Tool.Any & { readonly name: Name }): Ai<Name> =>
   describe(tool as unknown as Described)
 
+/** The parameters of an AI tool, where they are a struct or none at all. */
+export type FieldsOf<P> =
+  P extends Schema.Struct<infer Fields extends Tool.Fields> ? Fields : P extends AiTool.EmptyParams ? {} : never
+
 /** What an AI tool says, as options for a constructor of `Tool`. */
 export interface Said<P extends Tool.Fields, S extends Tool.Plain, F extends Tool.Plain> {
   readonly description?: string
@@ -44,25 +48,23 @@ export interface Said<P extends Tool.Fields, S extends Tool.Plain, F extends Too
  * ```
  */
 export const fromAi = <
-  P extends Tool.Fields,
+  P extends Tool.Plain,
   S extends Tool.Plain,
   F extends Tool.Plain,
   Mode extends AiTool.FailureMode
 >(
   tool: AiTool.Tool<
     string,
-    {
-      readonly parameters: Schema.Struct<P & Schema.Struct.Fields>
-      readonly success: S
-      readonly failure: F
-      readonly failureMode: Mode
-    },
+    { readonly parameters: P; readonly success: S; readonly failure: F; readonly failureMode: Mode },
     // oxlint-disable-next-line typescript/no-explicit-any -- what its handler would use is of no concern here
     any
   >
-): Said<P, S, F> => ({
+): Said<FieldsOf<P>, S, F> => ({
   ...(tool.description === undefined ? {} : { description: tool.description }),
-  parameters: tool.parametersSchema.fields as unknown as P,
+  parameters: fieldsOf(tool.parametersSchema) as FieldsOf<P>,
   success: tool.successSchema,
   failure: tool.failureSchema
 })
+
+/** An AI tool without parameters has a schema that is no struct. */
+const fieldsOf = (schema: Tool.Plain): Tool.Fields => ("fields" in schema ? (schema.fields as Tool.Fields) : {})
