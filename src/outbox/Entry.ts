@@ -33,8 +33,17 @@ export type StuckReason = typeof StuckReason.Type
 export const WaitKind = Schema.Literals(["timer", "signal", "approval", "child", "lock", "pause"])
 export type WaitKind = typeof WaitKind.Type
 
-/** How a wait ended. `due`: its time came. */
-export const AnswerKind = Schema.Literals(["due", "signal", "approved", "rejected", "completed", "failed", "granted"])
+/** How a wait ended. `due`: its time came. The last three are the ends of a child. */
+export const AnswerKind = Schema.Literals([
+  "due",
+  "signal",
+  "approved",
+  "rejected",
+  "granted",
+  "completed",
+  "rolled_back",
+  "partly_rolled_back"
+])
 export type AnswerKind = typeof AnswerKind.Type
 
 /** What somebody outside can say to a run. */
@@ -86,7 +95,9 @@ export const Intended = Schema.TaggedStruct("intended", {
   /** What was completed before it succeeds stands from then on. */
   pivot: Schema.optionalKey(Schema.Literal(true)),
   /** The business key of its tool's `once`. */
-  once: Schema.optionalKey(Schema.String)
+  once: Schema.optionalKey(Schema.String),
+  /** For how many milliseconds after it happened a completed run with it may still be taken back. Absent: for ever. */
+  undoWithin: Schema.optionalKey(Schema.Finite)
 })
 
 /** A further attempt of a call is about to be made. */
@@ -158,6 +169,8 @@ export const Awaited = Schema.TaggedStruct("awaited", {
   digest: Schema.optionalKey(Schema.String),
   /** Until when at most, in milliseconds since the epoch by the database's clock. */
   until: Schema.optionalKey(Schema.Finite),
+  /** Of a child: its run's id. */
+  run: Schema.optionalKey(Schema.String),
   /** What was asked, as JSON text. */
   value
 })
@@ -229,7 +242,7 @@ export const Told = Schema.TaggedStruct("told", {
   path: Schema.optionalKey(Schema.String),
   /** For `resolve`: whether the call happened, with its result as `value` where there is one. For `decide`: yes or no. */
   happened: Schema.optionalKey(Schema.Boolean),
-  /** For `signal`: which. */
+  /** For `signal`: which. For `child`: the state that it ended in, or `pivot` where it has passed one and goes on. */
   name: Schema.optionalKey(Schema.String),
   /** For `decide`: of what was shown to whom decided. */
   digest: Schema.optionalKey(Schema.String),

@@ -67,6 +67,8 @@ export interface Wait {
   readonly seq: number
   /** When it began, by the database's clock. */
   readonly at: number
+  /** Of a child that passed a pivot: where the record heard of it. */
+  readonly pivot?: number
   readonly outcome: { readonly seq: number; readonly stamp: number; readonly entry: Entry.Answered } | undefined
 }
 
@@ -117,6 +119,8 @@ export interface RunState {
   /** The body succeeded, and what was held for that is being done. */
   readonly succeeded: string | undefined
   readonly rollback: Entry.RollbackBegan | undefined
+  /** Its place in the record; infinite before it. */
+  readonly rollbackSeq: number
   readonly stuck: Entry.Stuck | undefined
   readonly cancel: Entry.Told | undefined
   readonly ended: Entry.Ended | undefined
@@ -140,6 +144,20 @@ export interface Growing extends RunState {
 /** Messages that are kept until a wait uses them. */
 const isAnswer: ReadonlySet<Entry.MessageKind> = new Set<Entry.MessageKind>(["signal", "decide", "child", "grant"])
 
+/** What the record says of the run itself, before its first entry. */
+const unwritten = {
+  seq: -1,
+  epoch: 0,
+  deaths: 0,
+  held: undefined,
+  succeeded: undefined,
+  rollback: undefined,
+  rollbackSeq: Number.POSITIVE_INFINITY,
+  stuck: undefined,
+  cancel: undefined,
+  ended: undefined
+}
+
 /** The state before the first entry, ready to grow. */
 export const make = (): Growing => {
   const steps = new Map<string, MutableStep>()
@@ -148,6 +166,8 @@ export const make = (): Growing => {
   const scopes = new Map<string, Array<string>>()
   const delivered: Array<string> = []
   const told = new Set<string>()
+  /** Waits for children, by run. */
+  const children = new Map<string, Mutable<Wait>>()
 
   const asked = (path: string, step: MutableStep) => {
     steps.set(path, step)
@@ -200,6 +220,11 @@ export const make = (): Growing => {
   const progress = (stamp: number) => {
     state.deaths = 0
     if (stamp > state.stamp) state.stamp = stamp
+  }
+
+  const passedPivot = (run: string, seq: number) => {
+    const child = children.get(run)
+    if (child !== undefined) child.pivot ??= seq
   }
 
   const add = (stored: Entry.Stored) => {
@@ -260,6 +285,7 @@ export const make = (): Growing => {
         const wait: Mutable<Wait> = { _tag: "wait", path, asked: entry, seq, at: stored.at, outcome: undefined }
         if (Path.callOf(path) === undefined) asked(path, wait)
         else waits.set(path, wait)
+        if (entry.run !== undefined) children.set(entry.run, wait)
         return
       }
       case "answered": {
@@ -296,6 +322,7 @@ export const make = (): Growing => {
         return
       case "rollback_began":
         state.rollback = entry
+        state.rollbackSeq = seq
         state.deaths = 0
         return
       case "stuck":
@@ -309,7 +336,8 @@ export const make = (): Growing => {
         if (entry.message === "cancel") state.cancel ??= entry
         if (entry.message === "hold") state.held = entry
         else if (entry.message === "release" || entry.message === "cancel") state.held = undefined
-        if (isAnswer.has(entry.message)) unused.push(entry)
+        if (entry.message === "child" && entry.name === "pivot") passedPivot(entry.by, seq)
+        else if (isAnswer.has(entry.message)) unused.push(entry)
         for (const step of steps.values()) {
           if (step._tag !== "call") continue
           step.fresh = step.attempts.length
@@ -322,25 +350,7 @@ export const make = (): Growing => {
     }
   }
 
-  const state: Mutable<Growing> = {
-    seq: -1,
-    epoch: 0,
-    steps,
-    waits,
-    unused,
-    scopes,
-    delivered,
-    stamp: 0,
-    deaths: 0,
-    held: undefined,
-    succeeded: undefined,
-    rollback: undefined,
-    stuck: undefined,
-    cancel: undefined,
-    ended: undefined,
-    told,
-    add
-  }
+  const state: Mutable<Growing> = { ...unwritten, steps, waits, unused, scopes, delivered, stamp: 0, told, add }
   return state
 }
 
@@ -349,6 +359,24 @@ export const fold = (entries: Iterable<Entry.Stored>): RunState => {
   const state = make()
   for (const stored of entries) state.add(stored)
   return state
+}
+
+/**
+ * The state that an undo run begins with: all that its original did, and nothing of how that was told, held or ended. The
+ * undo run's own entries are added to it.
+ */
+export const undoing = (original: Iterable<Entry.Stored>): Growing => {
+  const state = make()
+  for (const stored of original) state.add(stored)
+  ;(state.unused as Array<Entry.Told>).length = 0
+  ;(state.told as Set<string>).clear()
+  const { add, seq } = state
+  const after = (stored: Entry.Stored) => {
+    // Behind the original's, so that what came after what can be told.
+    add({ ...stored, seq: seq + 1 + stored.seq })
+    ;(state as Mutable<Growing>).seq = stored.seq
+  }
+  return Object.assign(state, unwritten, { add: after })
 }
 
 /** The call or compensation at `path`, if the record has one. */

@@ -59,7 +59,7 @@ begin
   insert into makegood.inbox (run_id, message_id, format, message, value, detail)
   select p.run_id, 'child:' || new.run_id, 1, 'child', new.result,
     json_build_object('message', 'child', 'id', 'child:' || new.run_id, 'by', new.run_id,
-      'happened', new.state = 'completed')
+      'happened', new.state = 'completed', 'name', new.state)
   from makegood.run p
   where p.run_id = new.parent and p.state in ('pending', 'running', 'waiting', 'stuck')
   on conflict do nothing;

@@ -171,7 +171,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     hints.push({ _tag: "ended", runId: run.runId })
     if (run.parent === undefined) return
     const { result, runId, state } = run
-    const told = { message: "child", by: runId, happened: state === "completed" } as const
+    const told = { message: "child", by: runId, happened: state === "completed", name: state } as const
     send(
       {
         id: `child:${runId}`,

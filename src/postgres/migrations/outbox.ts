@@ -78,7 +78,7 @@ begin
   raise exception 'the run % keeps its id, and its epoch never falls', old.run_id using errcode = '23514';
 end
 $$`,
-  `create trigger run_ends_are_final before update on makegood.run for each row
+  `create trigger run_ends_are_final after update on makegood.run for each row
 when (makegood.is_end(old.state) or new.epoch < old.epoch or new.run_id <> old.run_id)
 execute function makegood.refuse_run_change()`
 ]
@@ -152,7 +152,7 @@ begin
   insert into makegood.inbox (run_id, message_id, format, message, value, detail)
   select p.run_id, 'child:' || new.run_id, ${format}, 'child', new.result,
     json_build_object('message', 'child', 'id', 'child:' || new.run_id, 'by', new.run_id,
-      'happened', new.state = 'completed')
+      'happened', new.state = 'completed', 'name', new.state)
   from makegood.run p
   where p.run_id = new.parent and p.state in ('pending', 'running', 'waiting', 'stuck')
   on conflict do nothing;
@@ -232,7 +232,7 @@ select date_trunc('milliseconds', statement_timestamp())
   + coalesce(nullif(current_setting('makegood.clock_shift', true), ''), '0')::interval
 $$`,
   `create function makegood.millis(timestamptz) returns double precision language sql stable parallel safe as $$
-select round(date_part('epoch', $1) * 1000)
+select round(date_part('epoch', $1) * 1000000) / 1000
 $$`,
   "comment on schema makegood is 'The outbox of makegood: the journal of all runs'",
   `comment on function makegood.now() is ${quoted(

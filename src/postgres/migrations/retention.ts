@@ -17,9 +17,9 @@ export const statements: ReadonlyArray<string> = [
   "create index if not exists run_parent on makegood.run (parent) where parent is not null",
   // Ends stay final; to be emptied is the one thing that can still happen to them, once.
   "drop trigger run_ends_are_final on makegood.run",
-  `create trigger run_ends_are_final before update on makegood.run for each row
+  `create trigger run_ends_are_final after update on makegood.run for each row
 when (
-  (old.state in ${ends} and (old.removed_at is not null or new.removed_at is null or new.state <> old.state))
+  (makegood.is_end(old.state) and (old.removed_at is not null or new.removed_at is null or new.state <> old.state))
   or (new.removed_at is not null and new.state not in ${ends})
   or new.epoch < old.epoch or new.run_id <> old.run_id
 )
