@@ -1,7 +1,7 @@
-/** Random sagas: sequences, branches, caught failures, recorded values and queries, from a seed. */
+/** Random sagas: sequences, branches, savepoints, time limits, waits, caught failures, values and queries, from a seed. */
 import { Effect, Schedule, Schema } from "effect"
 import type { Option } from "effect"
-import { Failure, Saga, Tool } from "makegood"
+import { Failure, Saga, Signal, Timer, Tool } from "makegood"
 import { Busy, Lost, type Process, random, Refused, type World } from "./world.ts"
 
 export type Node =
@@ -10,6 +10,12 @@ export type Node =
   | { readonly _tag: "sequence"; readonly nodes: ReadonlyArray<Node> }
   | { readonly _tag: "branches"; readonly nodes: ReadonlyArray<Node> }
   | { readonly _tag: "caught"; readonly node: Node }
+  /** Catches what it fails with, once that has been taken back. */
+  | { readonly _tag: "savepoint"; readonly node: Node }
+  | { readonly _tag: "within"; readonly millis: number; readonly node: Node }
+  | { readonly _tag: "sleep"; readonly millis: number }
+  /** Waits for the signal that is sent to each run once. */
+  | { readonly _tag: "signal" }
   | { readonly _tag: "fail" }
 
 const tools = ["Keyed", "Idempotent", "Looked", "Query", "Mail"] as const
@@ -22,16 +28,22 @@ export const program = (seed: number): Node => {
       const leaf = chance()
       if (leaf < 0.1) return { _tag: "record" }
       if (leaf < 0.15) return { _tag: "fail" }
+      if (leaf < 0.22) return { _tag: "sleep", millis: 1 + Math.floor(chance() * 6) }
+      if (leaf < 0.25) return { _tag: "signal" }
       return { _tag: "call", tool: tools[Math.floor(chance() * tools.length)]! }
     }
     const nodes = Array.from({ length: 1 + Math.floor(chance() * 3) }, () => pick(depth - 1))
-    if (dice < 0.7) return { _tag: "sequence", nodes }
-    return dice < 0.88 ? { _tag: "branches", nodes } : { _tag: "caught", node: pick(depth - 1) }
+    if (dice < 0.64) return { _tag: "sequence", nodes }
+    if (dice < 0.8) return { _tag: "branches", nodes }
+    if (dice < 0.85) return { _tag: "caught", node: pick(depth - 1) }
+    if (dice < 0.96) return { _tag: "savepoint", node: { _tag: "sequence", nodes } }
+    return { _tag: "within", millis: 1 + Math.floor(chance() * 12), node: { _tag: "sequence", nodes } }
   }
   return { _tag: "sequence", nodes: [pick(3), pick(3), pick(2)] }
 }
 
 const failure = Schema.Union([Refused, Busy, Lost])
+const error = Schema.Union([Refused, Busy, Lost, Saga.DeadlinePassed])
 const manner = {
   parameters: { note: Schema.String },
   success: Schema.String,
@@ -40,6 +52,9 @@ const manner = {
   retry: { transient: Schedule.recurs(12), inDoubt: Schedule.recurs(12) },
   timeout: "10 millis"
 } as const
+
+/** Sent once to each run. */
+export const Nudge = Signal.make("Nudge")
 
 /** The saga of a seed, whose tools reach the world as `process`. */
 export const sagaOf = (world: World, process: Process, node: Node) => {
@@ -79,12 +94,13 @@ export const sagaOf = (world: World, process: Process, node: Node) => {
     version: 1,
     payload: { id: Schema.String },
     success: Schema.String,
-    error: failure,
+    error,
     tools: [Keyed, Idempotent, Looked, Query, Mail],
     idempotencyKey: ({ id }) => id
   })
   type Names = "Keyed" | "Idempotent" | "Looked" | "Query" | "Mail"
-  type Step = Effect.Effect<string, Refused | Busy | Lost, Tool.Listed<Names> | Saga.Running>
+  type Failed = Refused | Busy | Lost | Saga.DeadlinePassed
+  type Step = Effect.Effect<string, Failed, Tool.Listed<Names> | Saga.Running>
   const run = (part: Node): Step => {
     switch (part._tag) {
       case "call":
@@ -99,6 +115,17 @@ export const sagaOf = (world: World, process: Process, node: Node) => {
         return Effect.map(Saga.forEach(part.nodes, run), (parts) => parts.join("|"))
       case "caught":
         return Effect.catch(run(part.node), (error) => Effect.succeed(error._tag))
+      case "savepoint":
+        return Effect.catch(Saga.savepoint("plan", run(part.node)), (error) => Effect.succeed(`not ${error._tag}`))
+      case "within":
+        return Saga.within(run(part.node), part.millis)
+      case "sleep":
+        return Effect.as(Timer.sleep(part.millis), "slept")
+      case "signal":
+        return Nudge.await({ within: "8 millis" }).pipe(
+          Effect.as("nudged"),
+          Effect.catchTag("SignalTimeout", () => Effect.succeed("silence"))
+        )
     }
   }
   return { saga, layer: saga.toLayer(() => run(node)) }

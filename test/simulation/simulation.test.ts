@@ -17,7 +17,8 @@ const plansOf = async (seed: number): Promise<ReadonlyArray<Plan>> => {
     plain,
     { ...plain, deaths: [instant()] },
     { ...plain, deaths: [instant()], zombies: true },
-    { ...plain, deaths: [instant(), instant(), instant()], zombies: chance() < 0.5 }
+    { ...plain, deaths: [instant(), instant(), instant()], zombies: chance() < 0.5, signalAt: instant() },
+    { ...plain, deaths: [instant()], cancelAt: instant(), signalAt: instant() }
   ]
 }
 

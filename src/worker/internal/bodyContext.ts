@@ -27,7 +27,7 @@ const standingClock = (now: () => number, refuse: (why: string) => void): Clock.
             refuse(
               `The body of a saga wanted to wait for ${Duration.format(duration)} (Effect.sleep, a timeout or a schedule), ` +
                 "but time stands still between its steps. The run is stuck and nothing was undone. " +
-                "Wait inside a tool; retries and time-outs are options of tools."
+                "Use Timer.sleep to wait and Saga.within for a time limit; retries and time-outs of calls are options of tools."
             )
           )
   }

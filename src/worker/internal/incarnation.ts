@@ -263,10 +263,12 @@ export const make = (
           pen.flush(again)
         )
       } else {
+        // Given up, it goes no further than to where nothing is in doubt, and that may take as long.
+        const wasGivenUp = givenUp.has(path)
         room.enter(path, {
           until: ending.until,
           look: (now) => {
-            if (now < ending.until && !givenUp.has(path)) return false
+            if (now < ending.until && givenUp.has(path) === wasGivenUp) return false
             again()
             return true
           }
@@ -445,6 +447,8 @@ export const make = (
     for (const message of messages) heard.add(message.id)
     const heeded = Inbox.heed(messages, state, handler.saga.tools, desk.stamp)
     const proceed = () => {
+      // What it was told meanwhile may have turned it already.
+      if (isDown || isLeaving || driver !== undefined) return
       if (heeded.verdict !== undefined) stuck(heeded.verdict)
       else if (state.deaths >= surroundings.maxDeaths) {
         stuck({

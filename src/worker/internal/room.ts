@@ -37,6 +37,7 @@ export const make = (options: {
 }): Room => {
   const { fork, now } = options
   const guests = new Map<string, Guest>()
+  const looking = new Set<Guest>()
   let alarm: { readonly at: number; readonly fiber: Fiber.Fiber<unknown, unknown> } | undefined
 
   const earliest = () => {
@@ -69,8 +70,12 @@ export const make = (options: {
   const lookAround = () => {
     const at = now()
     for (const [path, guest] of Array.from(guests)) {
-      // One that is over may have sent others away, or come again.
-      if (guests.get(path) === guest && guest.look(at) && guests.get(path) === guest) guests.delete(path)
+      // What one that is over sets off may look around again, send others away, or come again.
+      if (guests.get(path) !== guest || looking.has(guest)) continue
+      looking.add(guest)
+      const isOver = guest.look(at)
+      looking.delete(guest)
+      if (isOver && guests.get(path) === guest) guests.delete(path)
     }
     setAlarm()
   }

@@ -159,6 +159,7 @@ export const make = (crew: Crew): Stage => {
     while (
       !closed &&
       group.failure === undefined &&
+      !group.isLed &&
       group.scopes.length < branches.length &&
       group.scopes.length - group.ended < concurrency
     ) {

@@ -1,0 +1,117 @@
+/**
+ * The small model that a run is compared with: what its saga means, in one pure walk over the saga's tree.
+ *
+ * It knows nothing of replays, claims or appends. It is told how each call and wait ended, and says what the body gave,
+ * and which savepoints failed. Failures of branches are ordered by the place of the last outcome before them.
+ */
+import * as Path from "../../src/outbox/Path.ts"
+import type { RunState, Step } from "../../src/outbox/RunState.ts"
+import type { Node } from "./program.ts"
+
+/** What a part of the saga came to, and when: as a place in the record. `open`: it did not come to an end. */
+export type Came =
+  | { readonly _tag: "gave"; readonly value: string; readonly at: number }
+  | { readonly _tag: "failed"; readonly tag: string; readonly at: number }
+  | { readonly _tag: "open"; readonly at: number }
+
+export interface Meaning {
+  readonly came: Came
+  /** The paths of the savepoints that failed. */
+  readonly failed: ReadonlyArray<string>
+}
+
+export const meaningOf = (node: Node, state: RunState): Meaning => {
+  const failed: Array<string> = []
+
+  const walk = (part: Node, scope: Scope, at: number): Came => {
+    switch (part._tag) {
+      case "fail":
+        return { _tag: "failed", tag: "Refused", at }
+      case "call":
+        return outcomeOf(state.steps.get(scope.next(part.tool)), at)
+      case "record":
+        return outcomeOf(state.steps.get(scope.next("value")), at)
+      case "sleep":
+        return outcomeOf(state.steps.get(scope.next("sleep")), at)
+      case "signal":
+        return outcomeOf(state.steps.get(scope.next("Nudge")), at)
+      case "sequence": {
+        let came: Came = { _tag: "gave", value: "", at }
+        const values: Array<string> = []
+        for (const one of part.nodes) {
+          came = walk(one, scope, came.at)
+          if (came._tag !== "gave") return came
+          values.push(came.value)
+        }
+        return { ...came, value: values.join("+") }
+      }
+      case "caught": {
+        const came = walk(part.node, scope, at)
+        return came._tag === "failed" ? { _tag: "gave", value: came.tag, at: came.at } : came
+      }
+      case "branches": {
+        const group = scope.next("forEach")
+        const came = part.nodes.map((one, index) => walk(one, new Scope(Path.branch(group, index)), at))
+        const first = came.filter((one) => one._tag === "failed").toSorted((a, b) => a.at - b.at)[0]
+        // The others were awaited: what they still came to has a place, and their scope goes on after it.
+        const end = Math.max(at, ...came.map((one) => one.at))
+        if (first !== undefined) return { ...first, at: end }
+        if (came.some((one) => one._tag === "open")) return { _tag: "open", at: end }
+        return { _tag: "gave", value: came.map((one) => (one._tag === "gave" ? one.value : "")).join("|"), at: end }
+      }
+      case "savepoint": {
+        const path = scope.next("plan")
+        const came = walk(part.node, new Scope(path), at)
+        if (came._tag !== "failed") return came
+        failed.push(path)
+        const step = state.steps.get(path)
+        if (step?._tag !== "savepoint" || step.outcome === undefined) return { _tag: "open", at: came.at }
+        return { _tag: "gave", value: `not ${came.tag}`, at: step.outcome.seq }
+      }
+      case "within": {
+        const group = scope.next("within")
+        const came = walk(part.node, new Scope(Path.branch(group, "work")), at)
+        const limit = outcomeOf(state.steps.get(`${group}/limit/sleep`), at)
+        const isLate = limit._tag === "gave" && (came._tag === "open" || limit.at < came.at)
+        return isLate ? { _tag: "failed", tag: "DeadlinePassed", at: Math.max(limit.at, came.at) } : came
+      }
+    }
+  }
+
+  return { came: walk(node, new Scope(Path.root), 0), failed }
+}
+
+/** Counts the names asked for in a scope. */
+class Scope {
+  private readonly counts = new Map<string, number>()
+  private readonly path: string
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  readonly next = (name: string): string => {
+    const nth = (this.counts.get(name) ?? 0) + 1
+    this.counts.set(name, nth)
+    return Path.step(this.path, name, nth)
+  }
+}
+
+const outcomeOf = (step: Step | undefined, at: number): Came => {
+  if (step === undefined) return { _tag: "open", at }
+  if (step._tag === "value") return { _tag: "gave", value: JSON.parse(step.value) as string, at: step.seq }
+  const { outcome } = step
+  if (outcome === undefined) return { _tag: "open", at }
+  const { seq } = outcome
+  if (step._tag === "wait" && "entry" in outcome) {
+    const { how } = outcome.entry as { readonly how: string }
+    if (step.asked.wait === "timer") return { _tag: "gave", value: "slept", at: seq }
+    return { _tag: "gave", value: how === "due" ? "silence" : "nudged", at: seq }
+  }
+  if (step._tag !== "call" || step.outcome === undefined) return { _tag: "open", at }
+  const { entry } = step.outcome
+  if (entry._tag === "succeeded") return { _tag: "gave", value: JSON.parse(entry.value!) as string, at: seq }
+  // Given up: nobody hears of that.
+  if (entry.value === undefined) return { _tag: "open", at: seq }
+  return { _tag: "failed", tag: (JSON.parse(entry.value) as { readonly _tag: string })._tag, at: seq }
+}
