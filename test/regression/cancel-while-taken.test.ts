@@ -45,5 +45,7 @@ it.live("is taken back once when it is cancelled while its messages are being wr
     yield* Runs.cancel(runId, { by: "somebody" })
     const run = yield* Effect.timeout(Runs.await(runId), "5 seconds")
     assert.deepStrictEqual([run.state, ledger], ["rolled_back", ["done", "taken back"]])
+    const paths = (yield* Runs.history(runId)).flatMap(({ entry }) => (entry._tag === "intended" ? [entry.path] : []))
+    assert.deepStrictEqual(paths, ["Act", "Act!compensate"])
   }).pipe(Effect.provide(live.pipe(Layer.provideMerge(Worker.layer({ poll: "10 millis" })), Layer.provide(slow))))
 })
