@@ -222,8 +222,7 @@ export const around =
         const replace = replacing(world, options.standIns)
         return Worker.of({
           ...worker,
-          register: (handler) =>
-            worker.register(instrument.handler(handler, world.meet, replace, (effect) => effect))
+          register: (handler) => worker.register(instrument.handler(handler, world.meet, replace, (effect) => effect))
         })
       })
     )

@@ -199,9 +199,12 @@ const settingOf = <Payload, W>(
 // ---- exploring
 
 const fromChoice = (setting: Scenario.Setting, choice: Exploring.Choice): Exploration =>
-  Object.assign(Object.create(Pipeable.Prototype) as Pipeable.Pipeable, {
-    "~makegood/Exploration": { setting, choice }
-  } as const)
+  Object.assign(
+    Object.create(Pipeable.Prototype) as Pipeable.Pipeable,
+    {
+      "~makegood/Exploration": { setting, choice }
+    } as const
+  )
 
 const choosing =
   (more: Partial<Exploring.Choice>) =>
@@ -242,7 +245,7 @@ export const everyLostReply: (self: Exploration) => Exploration = choosing({ los
 /** Every call, compensation and lookup once does nothing and never answers. */
 export const everyHang: (self: Exploration) => Exploration = choosing({ hangs: true })
 
-/** Every call and compensation is once asked for twice, as by a proxy that sends again. */
+/** Every call and compensation that says it bears it is once asked for twice, as by a proxy that sends again. */
 export const everyDuplicate: (self: Exploration) => Exploration = choosing({ twice: true })
 
 /** A person cancels the run before every act and after every commit. */
@@ -326,9 +329,7 @@ export const play: {
   saga: Startable<Payload>,
   options: (WithWorld<Payload, W> | WithStandIns<Payload, W>) & { readonly mishaps?: ReadonlyArray<Mishap> }
 ): Effect.Effect<Played> =>
-  Effect.promise(() => Scenario.play(settingOf(saga, options, false), options.mishaps ?? [])).pipe(
-    alone.withPermits(1)
-  )
+  Effect.promise(() => Scenario.play(settingOf(saga, options, false), options.mishaps ?? [])).pipe(alone.withPermits(1))
 
 /** Waits until a run has ended or is stuck, under the real clock and on any outbox, and gives what is known of it. */
 export const record = (runId: string): Effect.Effect<Played, Runs.RunsError, Runs.Runs | FakeWorld> =>

@@ -40,7 +40,9 @@ export const isStuckWith =
 
 const callsOf = (played: Played, tool: string) =>
   readAll(played.evidence).flatMap((history) =>
-    history.calls.filter((call) => call.takesBack === undefined && call.intent.entry.tool === tool).map((call) => ({ call, history }))
+    history.calls
+      .filter((call) => call.takesBack === undefined && call.intent.entry.tool === tool)
+      .map((call) => ({ call, history }))
   )
 
 export const isTakenBack =

@@ -64,7 +64,9 @@ const mishapsAt = (point: Point, choice: Choice): ReadonlyArray<Mishap> => {
   const base = { _tag: "Fault", tool: tool.name, side, nth } as const
   const changes = side !== "lookup" && tool.kind !== "query" && tool.kind !== "transaction"
   if (choice.losesReply && changes) found.push({ ...base, how: "losesReply" })
-  if (choice.twice && changes) found.push({ ...base, how: "twice" })
+  const { doubt } = side === "compensation" ? (tool.compensation ?? tool) : tool
+  const bearsTwice = doubt._tag === "sameKey" || doubt._tag === "idempotent"
+  if (choice.twice && changes && bearsTwice) found.push({ ...base, how: "twice" })
   if (choice.hangs) found.push({ ...base, how: "hangs" })
   if (choice.lateMillis !== undefined && changes) found.push({ ...base, how: "late", byMillis: choice.lateMillis })
   const classes = new Set<Failure.Tag>()

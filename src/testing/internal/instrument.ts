@@ -22,24 +22,43 @@ const definition = (original: Definition, meet: Meet, replace: Replace): Definit
     doubt._tag === "lookup"
       ? {
           ...doubt,
-          lookup: (intent, call) => meet(tool, "lookup", call, doubt.lookup(intent, call)) as ReturnType<typeof doubt.lookup>
+          lookup: (intent, call) =>
+            meet(tool, "lookup", call, doubt.lookup(intent, call)) as ReturnType<typeof doubt.lookup>
         }
       : doubt
   const compensated = (compensation: Compensation): Compensation => ({
     ...compensation,
     doubt: lookedUp(compensation.doubt),
-    run: (done, call) => meet(tool, "compensation", call, Effect.suspend(() => compensation.run(done, call)))
+    run: (done, call) =>
+      meet(
+        tool,
+        "compensation",
+        call,
+        Effect.suspend(() => compensation.run(done, call))
+      )
   })
   const inDoubt = tool.compensateInDoubt
   return {
     ...tool,
     doubt: lookedUp(tool.doubt),
-    execute: (parameters, call) => meet(tool, "call", call, Effect.suspend(() => tool.execute(parameters, call))),
+    execute: (parameters, call) =>
+      meet(
+        tool,
+        "call",
+        call,
+        Effect.suspend(() => tool.execute(parameters, call))
+      ),
     compensation: tool.compensation === undefined ? undefined : compensated(tool.compensation),
     compensateInDoubt:
       inDoubt === undefined
         ? undefined
-        : (intent, call) => meet(tool, "compensation", call, Effect.suspend(() => inDoubt(intent, call)))
+        : (intent, call) =>
+            meet(
+              tool,
+              "compensation",
+              call,
+              Effect.suspend(() => inDoubt(intent, call))
+            )
   }
 }
 

@@ -18,7 +18,11 @@ type Service = Outbox.Outbox["Service"]
 type Operation = (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
 
 /** The outbox as a process sees it. `used` is told of every operation. */
-export const seenBy = (process: Process, outbox: Service, used: (name: string, args: ReadonlyArray<unknown>) => void) => {
+export const seenBy = (
+  process: Process,
+  outbox: Service,
+  used: (name: string, args: ReadonlyArray<unknown>) => void
+) => {
   const seen: Record<string, unknown> = { ...outbox }
   const guard = (name: string, args: ReadonlyArray<unknown>, effect: () => Effect.Effect<unknown, unknown>) =>
     Effect.suspend(() => {
@@ -83,7 +87,8 @@ export const begin = (options: {
           )
         : Effect.never
     )
-  const around = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, Schedulers.Scheduler, scheduler)
+  const around = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.provideService(effect, Schedulers.Scheduler, scheduler)
   const scope = Scope.makeUnsafe()
   const program = Effect.gen(function* () {
     const built = yield* Layer.buildWithScope(WorkerLayer.layer(options.worker), scope)

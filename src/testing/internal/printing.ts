@@ -31,7 +31,9 @@ export const inWords = (mishap: Mishap): string => {
 
 const optionsOf = (options: Readonly<Record<string, unknown>>): string => {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? "" : `, { ${given.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(", ")} }`
+  return given.length === 0
+    ? ""
+    : `, { ${given.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(", ")} }`
 }
 
 /** A mishap, as code that makes it. */

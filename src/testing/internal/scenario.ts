@@ -98,6 +98,8 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
   let activity = 0
   let turned = false
   let inFlight = 0
+  /** What reaches the world late. */
+  let onTheirWay = 0
 
   const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> => Effect.runForkWith(outsideContext)(effect)
 
@@ -109,7 +111,10 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
     clock: virtual.clockOf(outside),
     faults,
     failureOf: (tool, fault) => failureFor(tool, fault),
-    fork: (effect) => void fork(effect),
+    fork: (effect) => {
+      onTheirWay++
+      fork(effect).addObserver(() => onTheirWay--)
+    },
     busy: (more) => {
       inFlight += more
       activity++
@@ -185,13 +190,16 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
     const built = await outsideRun(
       setting.world === undefined
         ? Effect.succeed(Context.empty() as Context.Context<never>)
-        : (Effect.provideContext(
-            Layer.buildWithScope(setting.world, scope),
-            fake
-          ) as Effect.Effect<Context.Context<never>, unknown>)
+        : (Effect.provideContext(Layer.buildWithScope(setting.world, scope), fake) as Effect.Effect<
+            Context.Context<never>,
+            unknown
+          >)
     )
     trouble("The world could not be made", built)
-    const services = Context.merge(fake, Exit.isSuccess(built) ? built.value : Context.empty()) as Context.Context<never>
+    const services = Context.merge(
+      fake,
+      Exit.isSuccess(built) ? built.value : Context.empty()
+    ) as Context.Context<never>
     const look = async () => {
       if (setting.look === undefined) return undefined
       const seen = await outsideRun(Effect.provideContext(setting.look as Effect.Effect<unknown, unknown>, services))
@@ -200,10 +208,12 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
     }
     const runsOf = () => Effect.runSync(outbox.list({ limit: 1_000 }))
     const entriesOf = (id: string) => Effect.runSync(outbox.entries(id, { from: 0 }))
-    const runs = Context.get(
-      Effect.runSyncWith(Context.add(outsideContext, Outbox.Outbox, outbox))(Effect.scoped(Layer.build(Runs.layer))),
-      Runs.Runs
-    )
+    let madeRuns: Runs.Runs["Service"] | undefined
+    const runs = () =>
+      (madeRuns ??= Context.get(
+        Effect.runSyncWith(Context.add(outsideContext, Outbox.Outbox, outbox))(Effect.scoped(Layer.build(Runs.layer))),
+        Runs.Runs
+      ))
     const before = await look()
 
     const used = (name: string, args: ReadonlyArray<unknown>) => {
@@ -211,7 +221,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
       if (name === "start") {
         const started = (args[0] as Outbox.NewRun).runId
         if (runId === undefined && setting.meanwhile !== undefined) {
-          const meanwhile = Effect.provideContext(setting.meanwhile(started), Context.add(services, Runs.Runs, runs))
+          const meanwhile = Effect.provideContext(setting.meanwhile(started), Context.add(services, Runs.Runs, runs()))
           fork(Effect.exit(meanwhile as Effect.Effect<unknown, unknown>)).addObserver((exit) => {
             if (Exit.isSuccess(exit)) trouble("What goes on meanwhile failed", exit.value)
           })
@@ -262,14 +272,17 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
         const text = Value.codec(schema).encode(world.given.get(call.intent.key), path)
         const value = Result.isSuccess(text) && happened ? (JSON.parse(text.success.text) as Schema.Json) : null
         person.push(`${path} ${happened ? "happened" : "did not happen"}`)
-        trouble("A person was not heard", await outsideRun(
-          runs.resolve(run.runId, path, happened ? { happened: value } : { didNotHappen: true }, who)
-        ))
+        trouble(
+          "A person was not heard",
+          await outsideRun(
+            runs().resolve(run.runId, path, happened ? { happened: value } : { didNotHappen: true }, who)
+          )
+        )
         return true
       }
       if (reason !== "blocked" && reason !== "compensation_failed") return false
       person.push(`go on${path === undefined ? "" : ` with ${path}`}`)
-      trouble("A person was not heard", await outsideRun(runs.resume(run.runId, who)))
+      trouble("A person was not heard", await outsideRun(runs().resume(run.runId, who)))
       return true
     }
 
@@ -282,6 +295,11 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
       if (all.length > 0 && all.every((run) => Outbox.isEnd(run.state))) return true
       for (const run of all) {
         if (run.state !== "stuck") continue
+        // Who is asked what happened waits for what is still on its way.
+        if (onTheirWay > 0) {
+          turned = true
+          continue
+        }
         if (!(await decide(run))) return true
         turned = true
       }
@@ -313,12 +331,14 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
         continue
       }
       if (await isOver()) break
+      if (!life.alive) continue
       const at = wakes % 512 === 511 || turned ? farAhead() : undefined
       if (at === Number.POSITIVE_INFINITY) break
       if (at !== undefined) virtual.passTo(at)
       if (!virtual.wakeNext() || ++wakes > mostWakes) break
     }
     life.alive = false
+    while (onTheirWay > 0 && virtual.wakeNext()) await quiesce()
     const all = runsOf()
     const run = all.find((one) => one.runId === runId)
     const after = await look()

@@ -40,7 +40,11 @@ export const standIn = (tool: Definition, world: World, answer: Answer | undefin
     doubt._tag === "lookup"
       ? {
           ...doubt,
-          lookup: () => Effect.map(world.find(name, undefined), Option.map((value) => (isUndoing ? undefined : value)))
+          lookup: () =>
+            Effect.map(
+              world.find(name, undefined),
+              Option.map((value) => (isUndoing ? undefined : value))
+            )
         }
       : doubt
   return {

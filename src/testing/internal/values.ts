@@ -21,9 +21,9 @@ export const valueOf = (schema: Plain, what: string): unknown => {
 }
 
 const sample = (schema: Plain, size: number): Effect.Effect<ReadonlyArray<unknown>> =>
-  Effect.suspend(() => Arbitrary.sampleEffect(Arbitrary.schema(schema as Schema.Codec<unknown>), { count: 4, size, seed: 1 })).pipe(
-    Effect.catchCause(() => Effect.succeed<ReadonlyArray<unknown>>([]))
-  )
+  Effect.suspend(() =>
+    Arbitrary.sampleEffect(Arbitrary.schema(schema as Schema.Codec<unknown>), { count: 4, size, seed: 1 })
+  ).pipe(Effect.catchCause(() => Effect.succeed<ReadonlyArray<unknown>>([])))
 
 /** A failure that a tool declares, with its class. */
 export interface Declared {
@@ -35,20 +35,25 @@ export interface Declared {
 const declared = new WeakMap<Plain, ReadonlyArray<{ readonly tag: string | undefined; readonly failure: unknown }>>()
 
 const membersOf = (schema: Plain): ReadonlyArray<Plain> =>
-  "members" in schema && Array.isArray(schema.members) ? schema.members.flatMap((one: Plain) => membersOf(one)) : [schema]
+  "members" in schema && Array.isArray(schema.members)
+    ? schema.members.flatMap((one: Plain) => membersOf(one))
+    : [schema]
 
 const valuesOf = (schema: Plain) => {
   const found = declared.get(schema)
   if (found !== undefined) return found
-  const values = schema.ast._tag === "Never" ? [] : membersOf(schema).flatMap((member) => {
-    try {
-      const failure = valueOf(member, "a failure")
-      const tag = (failure as { readonly _tag?: unknown } | undefined)?._tag
-      return [{ tag: typeof tag === "string" ? tag : undefined, failure }]
-    } catch {
-      return []
-    }
-  })
+  const values =
+    schema.ast._tag === "Never"
+      ? []
+      : membersOf(schema).flatMap((member) => {
+          try {
+            const failure = valueOf(member, "a failure")
+            const tag = (failure as { readonly _tag?: unknown } | undefined)?._tag
+            return [{ tag: typeof tag === "string" ? tag : undefined, failure }]
+          } catch {
+            return []
+          }
+        })
   declared.set(schema, values)
   return values
 }
@@ -66,7 +71,11 @@ export const failuresOf = (tool: Definition, side: "call" | "compensation" | "lo
 /** The failure that a fault names. */
 export const failureFor = (
   tool: Definition,
-  fault: { readonly side: "call" | "compensation" | "lookup"; readonly class: Failure.Tag; readonly failure: string | undefined }
+  fault: {
+    readonly side: "call" | "compensation" | "lookup"
+    readonly class: Failure.Tag
+    readonly failure: string | undefined
+  }
 ): Option.Option<unknown> => {
   const found = failuresOf(tool, fault.side).find(
     (one) => one.class === fault.class && (fault.failure === undefined || one.tag === fault.failure)

@@ -10,7 +10,12 @@ import { inWords, violationLine } from "./printing.ts"
 import type { Played } from "./scenario.ts"
 
 /** What a run may be stuck on that is no mistake of its author's. */
-const visible: ReadonlySet<StuckReason> = new Set<StuckReason>(["in_doubt", "compensation_failed", "blocked", "over_budget"])
+const visible: ReadonlySet<StuckReason> = new Set<StuckReason>([
+  "in_doubt",
+  "compensation_failed",
+  "blocked",
+  "over_budget"
+])
 
 /** What stands by the record, as a text that is the same for the same. */
 const standingText = ({ evidence }: Played): string =>
@@ -51,7 +56,10 @@ export const makeJudge = (): ((played: Played) => ReadonlyArray<string>) => {
         ? { seen: before, of: "before the run" }
         : (worlds.get(stands) ?? {
             seen: after,
-            of: played.mishaps.length === 0 ? "when nothing goes wrong" : `when ${played.mishaps.map(inWords).join(", and ")}`
+            of:
+              played.mishaps.length === 0
+                ? "when nothing goes wrong"
+                : `when ${played.mishaps.map(inWords).join(", and ")}`
           })
     if (stands !== "") worlds.set(stands, reference)
     if (reference.seen === after) return wrongs

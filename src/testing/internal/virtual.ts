@@ -113,8 +113,12 @@ export const make = (startedAt: number): Virtual => {
     return undefined
   }
 
-  const random = (seed: string): Random.Random =>
-    Effect.runSync(Effect.withFiber((fiber) => Effect.succeed(fiber.getRef(Random.Random))).pipe(Random.withSeed(seed)))
+  // The generator is only made where one is asked for.
+  const random = (seed: string): Random.Random => {
+    let made: Random.Random | undefined
+    const get = () => (made ??= seeded(seed))
+    return { nextIntUnsafe: () => get().nextIntUnsafe(), nextDoubleUnsafe: () => get().nextDoubleUnsafe() }
+  }
 
   return {
     now: () => now,
@@ -142,3 +146,6 @@ export const make = (startedAt: number): Virtual => {
     }
   }
 }
+
+const seeded = (seed: string): Random.Random =>
+  Effect.runSync(Effect.withFiber((fiber) => Effect.succeed(fiber.getRef(Random.Random))).pipe(Random.withSeed(seed)))

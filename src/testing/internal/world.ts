@@ -63,7 +63,10 @@ export interface Settings {
   /** Runs what goes on in the world by itself. */
   readonly fork: (effect: Effect.Effect<unknown, unknown>) => void
   /** The failure that a tool declares for a class, if it does. */
-  readonly failureOf: (tool: Definition, fault: Extract<Fault.Fault, { readonly how: "fails" }>) => Option.Option<unknown>
+  readonly failureOf: (
+    tool: Definition,
+    fault: Extract<Fault.Fault, { readonly how: "fails" }>
+  ) => Option.Option<unknown>
 }
 
 export const make = (settings: Settings) => {
@@ -189,7 +192,8 @@ export const make = (settings: Settings) => {
       const key = keyOf(execution, id, shelf)
       const isUndoing = Path.compensatedBy(execution?.call.path ?? "") !== undefined
       const thing = things.find(
-        (one) => one.shelf === shelf && (isUndoing ? one.undone === key : one.stands && (one.id ?? one.key) === (id ?? key))
+        (one) =>
+          one.shelf === shelf && (isUndoing ? one.undone === key : one.stands && (one.id ?? one.key) === (id ?? key))
       )
       note({ kind: "find", ...lineOf(execution, key, shelf, thing === undefined ? "nothing" : "known") })
       if (thing === undefined) return Effect.succeedNone

@@ -9,7 +9,8 @@ export const G10: Checker = (evidence) => {
     if (!isEnd(run.state)) continue
     const { runId, state } = run
     const stands = standing(history)
-    if (state !== "completed" && rollbackAt === undefined) add(`it ended as ${state} and never began to go back`, { runId })
+    if (state !== "completed" && rollbackAt === undefined)
+      add(`it ended as ${state} and never began to go back`, { runId })
     if (state === "completed" && rollbackAt !== undefined) add("it completed after it had begun to go back", { runId })
     if (state === "rolled_back" && stands.length > 0) {
       add(`it is rolled_back, and ${stands.map((call) => call.path).join(", ")} stands`, { runId })

@@ -27,10 +27,11 @@ export const G2: Checker = (evidence) => {
         if (earlier === later || !dependsOn(later.call, earlier.call)) continue
         const end = later.compensation.outcomes[0]
         if (earlier.compensation.intent.seq < (end?.seq ?? Number.POSITIVE_INFINITY)) {
-          add(
-            `${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`,
-            { runId: history.run.runId, path: earlier.call.path, seq: earlier.compensation.intent.seq }
-          )
+          add(`${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`, {
+            runId: history.run.runId,
+            path: earlier.call.path,
+            seq: earlier.compensation.intent.seq
+          })
         }
       }
     }

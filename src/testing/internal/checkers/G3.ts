@@ -12,7 +12,12 @@ export const G3: Checker = (evidence) => {
     for (const { entry, seq } of entries) {
       if (entry._tag === "rollback_began") back.push("")
       if (entry._tag === "savepoint_failed") back.push(entry.path)
-      if (entry._tag !== "intended" && entry._tag !== "attempted" && entry._tag !== "recorded" && entry._tag !== "awaited") {
+      if (
+        entry._tag !== "intended" &&
+        entry._tag !== "attempted" &&
+        entry._tag !== "recorded" &&
+        entry._tag !== "awaited"
+      ) {
         continue
       }
       if (takenBackBy(entry.path) !== undefined || entry.path.includes("!")) continue

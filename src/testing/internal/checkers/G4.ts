@@ -10,7 +10,8 @@ export const G4: Checker = (evidence) => {
     entries.forEach(({ entry, epoch: own, seq }, index) => {
       if (seq !== index) add(`entry ${seq} stands at place ${index}`, { runId, seq })
       const expected = epoch + (entry._tag === "claimed" ? 1 : 0)
-      if (own !== expected) add(`entry ${seq} (${entry._tag}) has epoch ${own}, and ${expected} was due`, { runId, seq })
+      if (own !== expected)
+        add(`entry ${seq} (${entry._tag}) has epoch ${own}, and ${expected} was due`, { runId, seq })
       epoch = own
     })
     if (epoch !== run.epoch) add(`the register says epoch ${run.epoch}, the record ends with ${epoch}`, { runId })

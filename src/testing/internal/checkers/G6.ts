@@ -31,7 +31,10 @@ export const G6: Checker = (evidence) => {
       if (evidence.ledger === undefined) continue
       const requests = linesOf(evidence.ledger, key).filter((line) => line.kind !== "find" && line.again !== true)
       // One execution may change several things.
-      const most = Math.max(0, ...Array.from(Map.groupBy(requests, (line) => line.what).values(), ({ length }) => length))
+      const most = Math.max(
+        0,
+        ...Array.from(Map.groupBy(requests, (line) => line.what).values(), ({ length }) => length)
+      )
       if (most > call.attempts.length + 1) {
         add(`${call.path} reached the world ${most} times in ${call.attempts.length + 1} recorded attempts`, call)
       }
