@@ -163,6 +163,11 @@ interface Undo<P extends Fields, S extends Plain, F extends Plain, RC, RK, RD> {
 export interface MakeOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL, RC, RK, RD>
   extends Changing<P, S, F, RE, RL>, Undo<P, S, F, RC, RK, RD> {}
 
+/** Nothing has this type: its text is the message. */
+export interface NotHeld<out Message extends string> {
+  readonly "~makegood/NotHeld": Message
+}
+
 /** The options of {@link irreversible}. */
 export interface IrreversibleOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL> extends Changing<
   P,
@@ -170,7 +175,21 @@ export interface IrreversibleOptions<P extends Fields, S extends Plain, F extend
   F,
   RE,
   RL
-> {}
+> {
+  /**
+   * Whether a call of it that succeeded is a pivot: what was completed before, in any branch, then stands, and the saga
+   * goes back to there at most. Default: `false`.
+   */
+  readonly pivot?: boolean
+  /**
+   * `"atCompletion"` holds the act until the saga has succeeded, so that a saga that was rolled back never did it. The
+   * call is answered at once, without a success; one that fails for good then makes the run `stuck: blocked`, until a
+   * person resumes or skips it. Default: it is done when it is asked for.
+   */
+  readonly release?: [S["Type"]] extends [void]
+    ? "atCompletion"
+    : NotHeld<"what is held until the saga has succeeded gives its body no success">
+}
 
 /** The options of {@link query}. */
 export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE> extends Common<P, S, F, RE> {

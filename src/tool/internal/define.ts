@@ -34,6 +34,8 @@ interface Options extends Classifying {
   readonly compensate?: unknown
   readonly compensateInDoubt?: unknown
   readonly whenExhausted?: "fail" | "park"
+  readonly pivot?: boolean
+  readonly release?: "atCompletion"
 }
 
 const namePattern = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/
@@ -126,6 +128,8 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
     classify: classifierOf(options.classify),
     retry: Retry.withDefaults(options.retry ?? {}),
     whenExhausted: options.whenExhausted ?? "fail",
+    pivot: options.pivot,
+    isHeld: options.release === "atCompletion",
     ...timeoutOf(options.timeout ?? "30 seconds")
   }
   const tool: Definition = {

@@ -69,6 +69,10 @@ export interface Definition extends Manner {
   /** Why the run is stuck where a failure of this tool is `blocked`; absent: as the class says. */
   readonly stuckAs?: "over_budget"
   readonly compensateInDoubt: Erased<{ readonly parameters: unknown; readonly cause: unknown }> | undefined
+  /** What was completed before a call of it succeeds stands from then on. */
+  readonly pivot?: boolean | undefined
+  /** Its calls are answered at once, and done when the body has succeeded. */
+  readonly isHeld?: boolean | undefined
 }
 
 /** Where a tool or saga keeps its definition, out of the way of those who use it. */

@@ -31,7 +31,8 @@ export const forward = (
     act: tool.kind,
     key: Identity.callKey(runId, path),
     digest: digestOfText(parameters.text),
-    value: parameters.text
+    value: parameters.text,
+    ...(tool.pivot === true ? { pivot: true } : {})
   },
   tool,
   manner: tool,

@@ -8,13 +8,13 @@ import { Effect, Option, Result } from "effect"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
-import { hasPivot, plan } from "../../saga/Rollback.ts"
+import { hasPivot, type Item, plan } from "../../saga/Rollback.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { perform } from "./call.ts"
 import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
-import type { Desk, Unfinished } from "./progress.ts"
+import { type Desk, durable, type Unfinished } from "./progress.ts"
 import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
@@ -44,38 +44,61 @@ const stuck = (reason: Verdict["reason"], path: string, why: string): Ending => 
   verdict: { reason, path, why }
 })
 
+/**
+ * Settles what is in doubt, then takes back by a plan made anew from the record: a pivot that is found only now counts.
+ */
 export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Return<Ending> {
-  const { state, tools } = driving
-  const canCompensate = (call: Call) =>
-    call.intent.act === "reversible" || tools.get(call.intent.tool)?.compensation !== undefined
-  const items = plan(state, canCompensate, driving.scope)
-  let stands = false
+  const unsettled = yield* settleAll(driving)
+  if (unsettled !== undefined) return unsettled
+  const items = planOf(driving)
   for (const item of items) {
-    if (item._tag === "standing") stands = true
-    if (item._tag !== "compensate" && item._tag !== "settle") continue
-    const { call } = item
-    if (driving.desk.haste(call.path) === "leave") return { _tag: "left" }
-    const tool = tools.get(call.intent.tool)
-    if (tool === undefined || tool.version !== call.intent.toolVersion) {
-      return stuck("no_handler", call.path, noHandler(call, tool))
-    }
-    const parameters = Value.codec(tool.parameters).decode(
-      call.intent.value ?? "null",
-      `the parameters of ${call.path}`
-    )
-    if (Result.isFailure(parameters)) return stuck("undecodable", call.path, parameters.failure.message)
-    const find = item._tag === "settle" ? settle : happened
-    const settled = yield* find(driving, tool, call, parameters.success)
-    if ("ending" in settled) return settled.ending
-    if (settled.happened === false) continue
-    if (call.intent.act === "irreversible") {
-      stands = true
-      continue
-    }
-    const done: Done = yield* compensate(driving, tool, call, parameters.success, settled.success)
+    const done = yield* takeBack(driving, item)
     if (done !== undefined) return done
   }
+  const stands = items.some((item) => item._tag === "standing")
   return { _tag: "ended", state: stands ? "partly_rolled_back" : "rolled_back" }
+})
+
+const planOf = ({ scope, state, tools }: Driving): ReadonlyArray<Item> =>
+  plan(state, ({ intent }) => intent.act === "reversible" || tools.get(intent.tool)?.compensation !== undefined, scope)
+
+/** What a rollback needs of a call to do anything about it. */
+type Opened =
+  | { readonly _tag: "opened"; readonly tool: Definition; readonly parameters: unknown }
+  | { readonly _tag: "ending"; readonly ending: Ending }
+
+const open = ({ desk, tools }: Driving, call: Call): Opened => {
+  if (desk.haste(call.path) === "leave") return { _tag: "ending", ending: { _tag: "left" } }
+  const tool = tools.get(call.intent.tool)
+  if (tool === undefined || tool.version !== call.intent.toolVersion) {
+    return { _tag: "ending", ending: stuck("no_handler", call.path, noHandler(call, tool)) }
+  }
+  const parameters = Value.codec(tool.parameters).decode(call.intent.value ?? "null", `the parameters of ${call.path}`)
+  return Result.isFailure(parameters)
+    ? { _tag: "ending", ending: stuck("undecodable", call.path, parameters.failure.message) }
+    : { _tag: "opened", tool, parameters: parameters.success }
+}
+
+/** Settles all doubts, newest first, but for those that `compensateInDoubt` settles in its turn. */
+const settleAll = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Return<Done> {
+  for (const { _tag, call } of planOf(driving)) {
+    if (_tag !== "settle") continue
+    const opened = open(driving, call)
+    if (opened._tag === "ending") return opened.ending
+    const unsettled = yield* settle(driving, opened.tool, call, opened.parameters)
+    if (unsettled !== undefined) return unsettled
+  }
+  yield* durable(driving.desk)
+  return undefined
+})
+
+const takeBack = Effect.fnUntraced(function* (driving: Driving, { _tag, call }: Item): Effect.fn.Return<Done> {
+  if (_tag !== "compensate" && _tag !== "settle") return undefined
+  const opened = open(driving, call)
+  if (opened._tag === "ending") return opened.ending
+  const { parameters, tool } = opened
+  const known = yield* happened(driving, tool, call, parameters)
+  return "ending" in known ? known.ending : yield* compensate(driving, tool, call, parameters, known.success)
 })
 
 const noHandler = (call: Call, tool: Definition | undefined): string =>
@@ -84,10 +107,7 @@ const noHandler = (call: Call, tool: Definition | undefined): string =>
     : `${call.path} was done by version ${call.intent.toolVersion} of ${call.intent.tool}, here is version ${tool.version}.`
 
 /** What is known of a call. Without `success` it may have happened, or happened with a result nobody kept. */
-type Known =
-  | { readonly happened: true; readonly success: Option.Option<unknown> }
-  | { readonly happened: false }
-  | { readonly ending: Ending }
+type Known = { readonly success: Option.Option<unknown> } | { readonly ending: Ending }
 
 const happened = Effect.fnUntraced(function* (
   { desk }: Driving,
@@ -95,48 +115,38 @@ const happened = Effect.fnUntraced(function* (
   call: Call,
   parameters: unknown
 ): Effect.fn.Return<Known> {
-  if (call.outcome?._tag !== "succeeded") return { happened: true, success: Option.none() }
+  if (call.outcome?._tag !== "succeeded") return { success: Option.none() }
   const { value } = call.outcome.entry
   if (value === undefined) {
-    return { happened: true, success: yield* recollect(desk, Jobs.fromRecord(tool, call, parameters)) }
+    return { success: yield* recollect(desk, Jobs.fromRecord(tool, call, parameters)) }
   }
   const decoded = Value.codec(tool.success).decode(value, `the result of ${call.path}`)
   return Result.isFailure(decoded)
     ? { ending: stuck("undecodable", call.path, decoded.failure.message) }
-    : { happened: true, success: Option.some(decoded.success) }
+    : { success: Option.some(decoded.success) }
 })
 
 /** Why a lookup leaves its call in doubt. */
 const cannotSay: ReadonlySet<Verdict["reason"]> = new Set(["in_doubt", "blocked"])
 
-/** Finds out whether a call happened whose end is not known. */
+/** Finds out whether a call happened whose end is not known, and has it recorded. */
 const settle = Effect.fnUntraced(function* (
   { desk }: Driving,
   tool: Definition,
   call: Call,
   parameters: unknown
-): Effect.fn.Return<Known> {
-  const { doubt } = tool
+): Effect.fn.Return<Done> {
+  const { compensateInDoubt, doubt, kind } = tool
   if (doubt._tag !== "lookup") {
-    if (tool.compensateInDoubt !== undefined) return { happened: true, success: Option.none() }
-    if (tool.kind === "irreversible" || doubt._tag === "askPerson") {
-      return {
-        ending: stuck("in_doubt", call.path, "Nobody knows whether it happened, and only a person can find out.")
-      }
+    if (compensateInDoubt !== undefined) return undefined
+    if (kind === "irreversible" || doubt._tag === "askPerson") {
+      return stuck("in_doubt", call.path, "Nobody knows whether it happened, and only a person can find out.")
     }
   }
   const ending = yield* perform(desk, Jobs.fromRecord(tool, call, parameters))
-  if (ending._tag === "stuck" && cannotSay.has(ending.verdict.reason) && tool.compensateInDoubt !== undefined) {
-    return { happened: true, success: Option.none() }
-  }
-  switch (ending._tag) {
-    case "succeeded":
-      return { happened: true, success: Option.some(ending.value) }
-    case "failed":
-      return { happened: false }
-    default:
-      return { ending }
-  }
+  if (ending._tag === "succeeded" || ending._tag === "failed") return undefined
+  const staysOpen = ending._tag === "stuck" && cannotSay.has(ending.verdict.reason)
+  return staysOpen && compensateInDoubt !== undefined ? undefined : ending
 })
 
 const compensate = Effect.fnUntraced(function* (

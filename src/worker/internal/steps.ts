@@ -1,5 +1,6 @@
 /** How each kind of step is done, once the replay is over: a call, a value, a wait, a savepoint's taking-back. */
 import { Cause, Effect, Exit, Result } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Change } from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
@@ -7,7 +8,7 @@ import type { Definition } from "../../tool/internal/definition.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import { perform as performJob } from "./call.ts"
 import * as Jobs from "./jobs.ts"
-import type { Desk, Unfinished } from "./progress.ts"
+import { type Desk, durable, type Unfinished } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
 import type { Room } from "./room.ts"
 import type { Answer, Asked, SingleStep, Verdict } from "./scope.ts"
@@ -51,7 +52,10 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
     if (asked.isGivenUp()) givenUp.add(path)
     const record = RunState.findCall(desk.state.steps, path)
     const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
-    track(path, performJob(desk, job), (ending) => {
+    // From a pivot on the saga does not go back: it does not go on either before that is durable.
+    const performed = performJob(desk, job)
+    const call = step.tool.pivot === true ? Effect.tap(performed, () => durable(desk)) : performed
+    track(path, call, (ending) => {
       switch (ending._tag) {
         case "succeeded":
           return answer(path, { exit: Exit.succeed(ending.value), stamp: ending.stamp })
@@ -136,9 +140,14 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
       })
       if (Result.isFailure(encoded)) return stuck({ reason: "defect", path, why: encoded.failure.message })
       const stamp = desk.stamp()
-      const pivot = step.pivot === true ? ({ pivot: true } as const) : {}
-      desk.pen.write([{ _tag: "recorded", path, value: encoded.success.text, stamp, ...pivot }], "later")
-      answer(path, { exit: Exit.succeed(encoded.success.value), stamp })
+      const entry: Entry.Recorded = { _tag: "recorded", path, value: encoded.success.text, stamp }
+      const given: Answer = { exit: Exit.succeed(encoded.success.value), stamp }
+      if (step.pivot !== true) {
+        desk.pen.write([entry], "later")
+        return answer(path, given)
+      }
+      desk.placed(path)
+      desk.pen.write([{ ...entry, pivot: true }], "now", () => answer(path, given))
     })
 
   return perform
