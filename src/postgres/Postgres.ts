@@ -11,12 +11,14 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { Context, Duration, Effect, Layer } from "effect"
+import { CircuitBreaker, RateLimiter } from "effect/persistence"
 import type { OutboxError } from "../outbox/OutboxError.ts"
 import { Outbox, Transactions } from "../outbox/Outbox.ts"
 import * as Connections from "./internal/connections.ts"
 import * as Migrating from "./internal/migrating.ts"
 import * as Service from "./internal/service.ts"
 import * as Settings from "./internal/settings.ts"
+import * as Throttles from "./internal/throttles.ts"
 import * as TransactionCalls from "./internal/transactions.ts"
 
 /** How the outbox uses its database. */
@@ -35,6 +37,9 @@ export interface Options {
 /**
  * The outbox, on the database of the given client.
  *
+ * Beside it come the stores of Effect's `RateLimiter` and `CircuitBreaker` on the same database: the limits of tools are
+ * shared by all workers on it.
+ *
  * Fails with `NotMigrated` where the tables are missing or of another version, with `UnsafeSettings` where
  * `synchronous_commit` is off or transactions are not `read committed` by default, and with `Unavailable`.
  *
@@ -42,7 +47,13 @@ export interface Options {
  *
  * What was answered stays. What was not answered happened or did not; sending it again gives the answer.
  */
-export const layer = (options: Options = {}): Layer.Layer<Outbox | Transactions, OutboxError, PgClient.PgClient> =>
+export const layer = (
+  options: Options = {}
+): Layer.Layer<
+  Outbox | Transactions | RateLimiter.RateLimiterStore | CircuitBreaker.CircuitBreakerStore,
+  OutboxError,
+  PgClient.PgClient
+> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const client = yield* PgClient.PgClient
@@ -54,10 +65,15 @@ export const layer = (options: Options = {}): Layer.Layer<Outbox | Transactions,
         Connections.toOutboxError
       )
       yield* Settings.check(connections.control)
+      const { circuits, rates } = Throttles.make(connections.read)
       return Context.make(
         Outbox,
         yield* Service.make(client, connections, { pooler, timeoutMillis, delayMillis })
-      ).pipe(Context.add(Transactions, TransactionCalls.make(client, connections, { timeoutMillis })))
+      ).pipe(
+        Context.add(Transactions, TransactionCalls.make(client, connections, { timeoutMillis })),
+        Context.add(RateLimiter.RateLimiterStore, rates),
+        Context.add(CircuitBreaker.CircuitBreakerStore, circuits)
+      )
     })
   )
 

@@ -282,6 +282,21 @@ create table makegood.inbox (
 
 CREATE INDEX inbox_waiting ON makegood.inbox USING btree (run_id) WHERE (taken_at IS NULL);
 
+-- What workers share of the limits of tools; not logged, begins anew after a crash
+create table makegood.throttle (
+  -- What is limited, and how
+  key text not null,
+  -- Raised by every change, which is refused where another came first
+  version bigint not null,
+  -- How far the limit is used up, as JSON text
+  state text not null,
+  -- From then on the row says no more than its absence
+  expires_at timestamp with time zone not null,
+  constraint throttle_pkey PRIMARY KEY (key)
+);
+
+CREATE INDEX throttle_expires ON makegood.throttle USING btree (expires_at);
+
 -- One row a call, for people
 --   run_id: The run
 --   path: The step

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { statements as outbox } from "./outbox.ts"
 import { statements as retention } from "./retention.ts"
+import { statements as throttle } from "./throttle.ts"
 
 const inOrder = (statements: ReadonlyArray<string>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
@@ -10,7 +11,11 @@ const inOrder = (statements: ReadonlyArray<string>) =>
   )
 
 /** By number and name, as `Migrator.fromRecord` takes them. */
-export const migrations = { "1_outbox": inOrder(outbox), "2_retention": inOrder(retention) }
+export const migrations = {
+  "1_outbox": inOrder(outbox),
+  "2_retention": inOrder(retention),
+  "3_throttle": inOrder(throttle)
+}
 
 /** The number of the newest migration. */
-export const newest = 2
+export const newest = 3

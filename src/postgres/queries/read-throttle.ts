@@ -1,0 +1,20 @@
+/**
+ * Reads a shared limit, with the database's time, by which all that is in it is measured.
+ *
+ * One row always comes; without a limit yet its version is 0. Index: throttle's primary key.
+ */
+import type { Statement } from "../internal/connections.ts"
+import * as Parameters from "../internal/parameters.ts"
+
+const text = `
+select makegood.millis(makegood.now()) as at, coalesce(t.version, 0)::double precision as version,
+  case when t.expires_at > makegood.now() then t.state end as state
+from (select 1) as one left join makegood.throttle t on t.key = $1`
+
+export interface ThrottleRow {
+  readonly at: number
+  readonly version: number
+  readonly state: string | null
+}
+
+export const readThrottle = (key: string): Statement<ThrottleRow> => ({ text, params: [Parameters.text(key)] })
