@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION makegood.millis(timestamp with time zone)
  LANGUAGE sql
  STABLE PARALLEL SAFE
 AS $function$
-select round(date_part('epoch', $1) * 1000)
+select round(date_part('epoch', $1) * 1000000) / 1000
 $function$;
 
 -- Whether a run in this state has ended
@@ -191,7 +191,7 @@ CREATE INDEX run_ready ON makegood.run USING btree (saga, version, wake_at) WHER
 CREATE INDEX run_stuck ON makegood.run USING btree (created_at, run_id) WHERE ((state)::text = 'stuck'::text);
 CREATE UNIQUE INDEX run_undoes ON makegood.run USING btree (undoes) WHERE (undoes IS NOT NULL);
 CREATE TRIGGER run_end_is_told AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (new.parent IS NOT NULL AND makegood.is_end(new.state::text) AND NOT makegood.is_end(old.state::text)) EXECUTE FUNCTION makegood.tell_parent();
-CREATE TRIGGER run_ends_are_final BEFORE UPDATE ON makegood.run FOR EACH ROW WHEN ((old.state::text = ANY (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state::text <> old.state::text) OR new.removed_at IS NOT NULL AND (new.state::text <> ALL (ARRAY['completed'::text, 'rolled_back'::text, 'partly_rolled_back'::text])) OR new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
+CREATE TRIGGER run_ends_are_final AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (makegood.is_end(old.state::text) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state::text <> old.state::text) OR new.removed_at IS NOT NULL AND NOT makegood.is_end(new.state::text) OR new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
 
 -- The journal: what was intended, what came of it. Rows are written once, in order
 create table makegood.entry (

@@ -29,9 +29,9 @@ describe("Rule 15: ends", () => {
       }).pipe(Effect.provide(Stage.postgres(engine))),
     without(
       "has no trigger for it",
-      "postgres/migrations/outbox.ts",
-      "when (old.state in ${ends} or new.epoch < old.epoch",
-      "when (new.epoch < old.epoch"
+      "postgres/migrations/retention.ts",
+      "(makegood.is_end(old.state) and (old.removed_at",
+      "(false and (old.removed_at"
     )
   )
 

@@ -78,6 +78,7 @@ begin
   raise exception 'the run % keeps its id, and its epoch never falls', old.run_id using errcode = '23514';
 end
 $$`,
+  // After and not before: before, the row would be locked once more, and that written to the log.
   `create trigger run_ends_are_final after update on makegood.run for each row
 when (makegood.is_end(old.state) or new.epoch < old.epoch or new.run_id <> old.run_id)
 execute function makegood.refuse_run_change()`

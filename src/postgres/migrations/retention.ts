@@ -20,7 +20,7 @@ export const statements: ReadonlyArray<string> = [
   `create trigger run_ends_are_final after update on makegood.run for each row
 when (
   (makegood.is_end(old.state) and (old.removed_at is not null or new.removed_at is null or new.state <> old.state))
-  or (new.removed_at is not null and new.state not in ${ends})
+  or (new.removed_at is not null and not makegood.is_end(new.state))
   or new.epoch < old.epoch or new.run_id <> old.run_id
 )
 execute function makegood.refuse_run_change()`,
