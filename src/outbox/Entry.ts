@@ -101,6 +101,8 @@ export const Intended = Schema.TaggedStruct("intended", {
 })
 
 /** A further attempt of a call is about to be made. */
+  /** It is done only when the body has succeeded; the body was answered at this time. */
+  held: Schema.optionalKey(Schema.Finite),
 export const Attempted = Schema.TaggedStruct("attempted", { path: Schema.String, attempt: Schema.Int })
 
 /** An attempt ended without an outcome for the body: it is tried again, settled, or waits for a person. */

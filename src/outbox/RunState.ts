@@ -32,7 +32,7 @@ export interface Call {
   readonly intendedAt: number
   /** When its latest attempt was intended. */
   readonly attemptedAt: number
-  /** How many attempts were begun. */
+  /** How many attempts were begun; none while it is held. */
   readonly attempt: number
   readonly attempts: ReadonlyArray<Attempt>
   /** How many of `attempts` were made before a person last spoke to the run; schedules count from there. */
@@ -191,10 +191,10 @@ export const make = (): Growing => {
       seq: stored.seq,
       intendedAt: stored.at,
       attemptedAt: stored.at,
-      attempt: 1,
+      attempt: entry.held === undefined ? 1 : 0,
       attempts: [],
       fresh: 0,
-      inCourse: true,
+      inCourse: entry.held === undefined,
       doubtful: false,
       outcome: undefined,
       compensation: undefined,
@@ -209,11 +209,15 @@ export const make = (): Growing => {
   const ended = (path: string, outcome: Outcome) => {
     const call = callAt(path)
     // A result that could not be kept may be said by a person later: in the place of the first outcome.
+    if (entry.held === undefined) return
+    delivered.push(entry.path)
+    progress(entry.held)
     const first = call.outcome
     call.outcome = first === undefined ? outcome : { ...outcome, seq: first.seq, stamp: first.stamp }
     call.inCourse = false
     call.doubtful = false
-    if (first === undefined && Path.compensatedBy(path) === undefined) delivered.push(path)
+    const isNews = first === undefined && call.intent.held === undefined
+    if (isNews && Path.compensatedBy(path) === undefined) delivered.push(path)
     progress(outcome.stamp)
   }
 
@@ -244,6 +248,7 @@ export const make = (): Growing => {
         call.inCourse = true
         return
       }
+        if (call.attempt === 0) call.intendedAt = stored.at
       case "attempt_failed": {
         const call = callAt(entry.path)
         call.attempts.push({

@@ -42,7 +42,7 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
     attempt: record?.attempt ?? 1,
     ready: record === undefined,
     doubtful: record?.doubtful ?? false,
-    firstIntendedAt: record?.intendedAt ?? now,
+    firstIntendedAt: record === undefined || record.attempt === 0 ? now : record.intendedAt,
     lastIntendedAt: record?.attemptedAt ?? now,
     retryAt: recent.at(-1)?.retryAt,
     failures: recent.map((attempt) => ({

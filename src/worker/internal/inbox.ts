@@ -12,6 +12,14 @@ import type { Verdict } from "./scope.ts"
 /** A message as it stands in the record. */
 export const toldOf = (message: Message): Entry.Told => ({ _tag: "told", id: message.id, ...message.told })
 
+/** What a cancel begins. */
+export const cancelled = ({ by, why }: Pick<Entry.Told, "by" | "why">): Entry.RollbackBegan => ({
+  _tag: "rollback_began",
+  cause: "cancelled",
+  by,
+  ...(why === undefined ? {} : { why })
+})
+
 /** The entries that record the messages and what they settle; a verdict where one of them cannot be followed. */
 export const heed = (
   messages: ReadonlyArray<Message>,

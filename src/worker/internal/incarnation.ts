@@ -19,6 +19,7 @@ import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
 import * as Pen from "./pen.ts"
 import type { Desk, Unfinished } from "./progress.ts"
+import * as Release from "./release.ts"
 import * as Rollback from "./rollback.ts"
 import * as Room from "./room.ts"
 import type { Answer, Stage, Verdict } from "./scope.ts"
@@ -78,10 +79,12 @@ export const make = (
   /** Savepoints whose work is being taken back. */
   const goingBack = new Set<string>()
   const heard = new Set(state.told)
-  let driver: Fiber.Fiber<Rollback.Ending> | undefined
+  let driver: Fiber.Fiber<Rollback.Ending | Release.Ending> | undefined
   let isLeaving = false
   let isDown = false
   let isGoingBack = state.rollback !== undefined
+  /** The body has succeeded, and what was held for that is being done: nothing is taken back any more. */
+  let isReleasing = state.succeeded !== undefined
   let lastStamp = Math.max(state.stamp, run.createdAt)
   let whenQuiet: (() => void) | undefined
   let whenDown: (() => void) | undefined
@@ -127,7 +130,7 @@ export const make = (
     holdMillis: surroundings.holdMillis,
     state,
     placed: (path) => {
-      if (!isGoingBack) order.push({ path, answer: undefined })
+      if (!isGoingBack && !isReleasing) order.push({ path, answer: undefined })
     },
     displaced: (path) => {
       const at = order.findIndex((placed) => placed.path === path)
@@ -220,12 +223,8 @@ export const make = (
 
   const stuck = ({ path, reason, why }: Verdict) => {
     if (isDown || isLeaving) return
-    const entry: Entry.Stuck = {
-      _tag: "stuck",
-      reason,
-      why: why.slice(0, 16_384),
-      ...(path === undefined ? {} : { path })
-    }
+    const place = path === undefined ? {} : { path }
+    const entry: Entry.Stuck = { _tag: "stuck", reason, why: why.slice(0, 16_384), ...place }
     surroundings.fork(
       Effect.logWarning(`The run ${runId} is stuck: ${reason}${path === undefined ? "" : ` at ${path}`}. ${why}`)
     )
@@ -235,7 +234,7 @@ export const make = (
   // ---- resting
 
   /** When the run is to be taken back, as long as it has not begun to end. */
-  const deadline = () => (isGoingBack || state.succeeded !== undefined ? undefined : run.deadline)
+  const deadline = () => (isGoingBack || isReleasing ? undefined : run.deadline)
 
   /** Lets go of the run until `until` or a message. */
   const rest = (until: number | undefined) => {
@@ -248,7 +247,7 @@ export const make = (
   const considerResting = () => {
     if (isDown || isLeaving || inFlight.size > 0 || driver !== undefined || order.length > 0) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
-    if (!isWaiting || !(isGoingBack || stage.isStill())) return
+    if (!isWaiting || !(isGoingBack || isReleasing || stage.isStill())) return
     const until = room.earliest()
     if (until === undefined || until - lease.now() > surroundings.holdMillis) rest(until)
   }
@@ -333,13 +332,23 @@ export const make = (
       : Value.codec(error).encode(Cause.squash(exit.cause), `the failure of ${name}`)
     if (Result.isFailure(encoded)) return stuck({ reason: "defect", path: undefined, why: encoded.failure.message })
     const { text } = encoded.success
-    if (Exit.isSuccess(exit)) {
-      const entry: Entry.Ended = { _tag: "ended", state: "completed", value: text }
-      turnTo([entry], changeTo("completed", { result: text }))
-    } else {
-      goBack({ _tag: "rollback_began", cause: "failed", value: text })
-    }
+    if (Exit.isFailure(exit)) goBack({ _tag: "rollback_began", cause: "failed", value: text })
+    else if (Release.canHold(handler.saga.tools)) pen.flush(() => bodySucceeded(text))
+    else end("completed", text)
   }
+
+  const bodySucceeded = (value: string) => {
+    if (isDown || isLeaving) return
+    if (Release.heldOf(state).length === 0) return end("completed", value)
+    isReleasing = true
+    leave(() => pen.turn([{ _tag: "body_succeeded", value }], changeTo("running"), release))
+  }
+
+  const end = (how: Entry.Ended["state"], result: string | undefined) =>
+    turnTo(
+      [{ _tag: "ended", state: how, ...(result === undefined ? {} : { value: result }) }],
+      changeTo(how, { result })
+    )
 
   const stage: Stage = makeStage({
     runId,
@@ -373,49 +382,51 @@ export const make = (
   // ---- back
 
   const goBack = (began: Entry.RollbackBegan) => {
-    if (isGoingBack) return
+    if (isGoingBack || isReleasing) return
     isGoingBack = true
     leave(() => {
       pen.turn([began], changeTo("running"), takeBack)
     })
   }
 
-  const takeBack = () => {
+  const takeBack = () =>
+    bringHome(
+      Rollback.drive({
+        desk: { ...desk, haste: (path) => (isLeaving ? "leave" : Rollback.isForward(path) ? "giveUp" : "on") },
+        state,
+        tools: handler.saga.tools,
+        scope: Path.root
+      }),
+      takeBack,
+      (ending) => end(ending.state, state.rollback?.value)
+    )
+
+  const release = () =>
+    bringHome(Release.drive(desk, handler.saga.tools), release, () => end("completed", state.succeeded))
+
+  /** The way to the end without the body; begun `again` from the record where it has to wait. */
+  const bringHome = <A extends Rollback.Ending | Release.Ending>(
+    drive: Effect.Effect<A>,
+    again: () => void,
+    then: (ended: Extract<A, { readonly _tag: "ended" }>) => void
+  ) => {
     isLeaving = false
-    const rollback = Rollback.drive({
-      desk: { ...desk, haste: (path) => (isLeaving ? "leave" : Rollback.isForward(path) ? "giveUp" : "on") },
-      state,
-      tools: handler.saga.tools,
-      scope: Path.root
-    })
-    driver = Effect.runForkWith(handler.context)(rollback)
-    driver.addObserver((exit) => {
+    const fiber = Effect.runForkWith(handler.context)(drive)
+    driver = fiber
+    fiber.addObserver((exit) => {
       driver = undefined
       if (isDown) return
       if (Exit.isFailure(exit)) return broken(exit.cause)
-      const ending = exit.value
-      if (isLeaving && ending._tag !== "ended") return quiet()
+      const ending: Rollback.Ending | Release.Ending = exit.value
+      if (ending._tag === "ended") return then(ending as never)
+      if (isLeaving) return quiet()
       if (ending._tag === "left") return leftUndone()
-      if (ending._tag === "parked" || ending._tag === "waits") return later("rollback", ending, takeBack)
       if (ending._tag === "stuck") return stuck(ending.verdict)
-      const result = state.rollback?.value
-      const entry: Entry.Ended = {
-        _tag: "ended",
-        state: ending.state,
-        ...(result === undefined ? {} : { value: result })
-      }
-      turnTo([entry], changeTo(ending.state, { result }))
+      later("home", ending, again)
     })
   }
 
   // ---- from outside
-
-  const cancelled = (told: Entry.Told): Entry.RollbackBegan => ({
-    _tag: "rollback_began",
-    cause: "cancelled",
-    by: told.by,
-    ...(told.why === undefined ? {} : { why: told.why })
-  })
 
   const tell = (messages: ReadonlyArray<Message>) => {
     if (isDown || isLeaving) return
@@ -429,7 +440,7 @@ export const make = (
     )
     const said = (what: Entry.MessageKind) => fresh.find((message) => message.told.message === what)
     const cancel = said("cancel")
-    if (cancel !== undefined) goBack(cancelled(Inbox.toldOf(cancel)))
+    if (cancel !== undefined) goBack(Inbox.cancelled(cancel.told))
     else if (said("hold") !== undefined) leave(() => pen.flush(restHeld))
   }
 
@@ -458,7 +469,8 @@ export const make = (
         })
       } else if (state.held !== undefined) rest(deadline())
       else if (isGoingBack) takeBack()
-      else if (state.cancel !== undefined) goBack(cancelled(state.cancel))
+      else if (isReleasing) release()
+      else if (state.cancel !== undefined) goBack(Inbox.cancelled(state.cancel))
       else goForward()
     }
     if (messages.length === 0) return proceed()

@@ -173,6 +173,9 @@ export const recall = (asked: Asked): Answer | Verdict => {
   if (recorded?._tag === "savepoint" && step._tag === "takeBack" && recorded.outcome !== undefined) {
     return { exit: step.exit, stamp: recorded.outcome.stamp }
   }
+  if (recorded?._tag === "call" && step._tag === "call" && recorded.intent.held !== undefined) {
+    return { exit: Exit.succeed(undefined), stamp: recorded.intent.held }
+  }
   if (recorded?._tag !== "call" || step._tag !== "call" || recorded.outcome === undefined) {
     return { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as what the body asked for.` }
   }

@@ -129,4 +129,6 @@ export const scopeName = (scope: { readonly path: string }): string =>
 
 /** Whether the record knows how the step ended. */
 export const hasOutcome = (recorded: RecordedStep): boolean =>
-  recorded._tag === "value" || recorded.outcome !== undefined
+  recorded._tag === "value" ||
+  recorded.outcome !== undefined ||
+  (recorded._tag === "call" && recorded.intent.held !== undefined)

@@ -1,5 +1,6 @@
 /** What a failed attempt means: another one, an outcome, or a run that waits for a person (G16). */
 import { Duration, Effect, Option, Result } from "effect"
+import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import type { FailureClass } from "../../tool/Failure.ts"
 import { settle } from "./doubt.ts"
@@ -65,7 +66,7 @@ export const afterFailure = Effect.fnUntraced(function* (
   // A branch that is given up waits for nobody.
   const parks = job.manner.whenExhausted === "park" && desk.haste(path) !== "giveUp"
   const isFinal = tag === "permanent" || (tag !== "blocked" && !progress.doubtful && !parks)
-  const last = isFinal && !isCompensation(intent) ? lastDeclared(job, progress) : undefined
+  const last = isFinal && !mustHappen(intent) ? lastDeclared(job, progress) : undefined
   if (last !== undefined) return failed(desk, job, progress, last)
   progress.pending.push(attemptFailed(job, progress, failure, why === undefined ? {} : { why }))
   if (tag === "blocked" && !isCompensation(intent)) {
@@ -74,6 +75,9 @@ export const afterFailure = Effect.fnUntraced(function* (
   }
   return yield* usedUp(desk, job, progress, failure, why)
 })
+
+/** Whether nobody hears of its failure: it is done, or a person decides. */
+const mustHappen = (intent: Entry.Intended): boolean => isCompensation(intent) || intent.held !== undefined
 
 /** The failure that the body gets: the latest that is declared. */
 const lastDeclared = (job: Job, { failures }: Progress) => {

@@ -10,6 +10,7 @@ import { perform as performJob } from "./call.ts"
 import * as Jobs from "./jobs.ts"
 import { type Desk, durable, type Unfinished } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
+import { hold } from "./release.ts"
 import type { Room } from "./room.ts"
 import type { Answer, Asked, SingleStep, Verdict } from "./scope.ts"
 import * as Waits from "./waits.ts"
@@ -53,7 +54,7 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
     const record = RunState.findCall(desk.state.steps, path)
     const job = Jobs.forward(runId, path, step.tool, parameters.success, record)
     // From a pivot on the saga does not go back: it does not go on either before that is durable.
-    const performed = performJob(desk, job)
+    const performed = step.tool.isHeld === true ? hold(desk, job) : performJob(desk, job)
     const call = step.tool.pivot === true ? Effect.tap(performed, () => durable(desk)) : performed
     track(path, call, (ending) => {
       switch (ending._tag) {
