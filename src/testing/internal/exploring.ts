@@ -116,9 +116,20 @@ export const explore = async (setting: Setting, choice: Choice, signal: AbortSig
     return played
   }
 
-  /** What may happen next, after all that has happened in a scenario. */
-  const further = ({ mishaps, points, took }: Played): ReadonlyArray<ReadonlyArray<Mishap>> =>
-    points.slice(Math.max(-1, ...took) + 1).flatMap((point) => mishapsAt(point, choice).map((one) => [...mishaps, one]))
+  /**
+   * What may happen next, after all that has happened in a scenario. Of deaths between which nothing changed outside the
+   * worker one is enough where it is not the first mishap.
+   */
+  const further = ({ mishaps, points, took }: Played): ReadonlyArray<ReadonlyArray<Mishap>> => {
+    let last: number | undefined
+    return points.slice(Math.max(-1, ...took) + 1).flatMap((point) => {
+      const isSame = point._tag === "landmark" && point.moment === last
+      if (point._tag === "landmark") last = point.moment
+      return mishapsAt(point, choice)
+        .filter((one) => !isSame || mishaps.length === 0 || one._tag !== "Crash")
+        .map((one) => [...mishaps, one])
+    })
+  }
 
   const first = await tryOut(choice.only ?? [])
   let level: ReadonlyArray<Played> = choice.only === undefined ? [first] : []

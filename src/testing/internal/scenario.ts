@@ -45,7 +45,13 @@ export interface Setting {
 
 /** A place at which something can go wrong. */
 export type Point =
-  | { readonly _tag: "landmark"; readonly name: string; readonly nth: number }
+  | {
+      readonly _tag: "landmark"
+      readonly name: string
+      readonly nth: number
+      /** Another one than that of the landmark before where the outbox, the world or the time is another since. */
+      readonly moment: number
+    }
   | { readonly _tag: "execution"; readonly execution: World.Execution }
 
 /** What became of it. */
@@ -96,6 +102,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
   let lives = 0
   let runId: string | undefined
   let activity = 0
+  let moment = 0
   let turned = false
   let inFlight = 0
   /** What reaches the world late. */
@@ -117,6 +124,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
     },
     busy: (more) => {
       inFlight += more
+      moment++
       activity++
     },
     met: (execution, fault) => {
@@ -131,7 +139,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
     const nth = (reached.get(name) ?? 0) + 1
     reached.set(name, nth)
     const index = points.length
-    points.push({ _tag: "landmark", name, nth })
+    points.push({ _tag: "landmark", name, nth, moment })
     mishaps.forEach((mishap, at) => {
       if (mishap._tag === "Fault" || mishap.landmark !== name || mishap.nth !== nth) return
       took[at] = index
@@ -218,6 +226,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
 
     const used = (name: string, args: ReadonlyArray<unknown>) => {
       activity++
+      moment++
       if (name === "start") {
         const started = (args[0] as Outbox.NewRun).runId
         if (runId === undefined && setting.meanwhile !== undefined) {
@@ -335,6 +344,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
       const at = wakes % 512 === 511 || turned ? farAhead() : undefined
       if (at === Number.POSITIVE_INFINITY) break
       if (at !== undefined) virtual.passTo(at)
+      moment++
       if (!virtual.wakeNext() || ++wakes > mostWakes) break
     }
     life.alive = false
