@@ -15,9 +15,10 @@ import { randomBytes } from "node:crypto"
 import { chmod, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as AgentScenes from "./internal/agent-scenes.ts"
 import * as Arguments from "./internal/arguments.ts"
 import type { Line } from "./internal/ledger.ts"
-import { report } from "./internal/report.ts"
+import { chargesOf, report } from "./internal/report.ts"
 import * as Scenes from "./internal/scenes.ts"
 import { paint, print } from "./internal/terminal.ts"
 import * as Timeline from "./internal/timeline.ts"
@@ -40,6 +41,24 @@ ${paint("cyan", sagaInShort)}
 A worker runs it. Each call is written to an outbox in Postgres before it is
 made, and its outcome after it. Here the worker is killed in the middle of a
 charge; then a trip is booked whose card is declined. It takes some 15 seconds.
+`
+
+const agentIntroduction = `${paint("bold", "makegood")}: every side effect either happens or is made good.
+
+An agent books a trip at a provider. Its model chooses the calls; here it is a
+script, which makes the mistakes that models make. It may charge EUR 300.00 by
+itself; for more a person is asked:
+
+${paint(
+  "cyan",
+  `  Agent.make("TripAgent", {
+    tools: [HoldSeat, ReserveHotel, ChargeCard, SendItinerary],
+    budget: { turns: 10, sums: { ChargeCard: { cents: 300_00 } } }
+  })`
+)}
+
+Each answer of the model is kept before anything is done about it, and each call
+goes through the outbox like any other. It takes some 20 seconds.
 `
 
 const temporary = (keep: boolean) =>
@@ -133,14 +152,27 @@ Ctrl-C stops the processes. What they wrote stays; remove it with
 /** Whether both agree, once that is known. */
 let agreed: boolean | undefined
 
-const demo = Effect.fnUntraced(function* (keep: boolean) {
-  print(introduction)
+const demo = Effect.fnUntraced(function* (keep: boolean, chosen: "trip" | "agent") {
+  print(chosen === "agent" ? agentIntroduction : introduction)
   const directory = yield* temporary(keep)
   const timeline = yield* Timeline.make(startedAt)
   const { remove, url } = yield* database(directory, keep, timeline)
   const ledgerFile = join(directory, "ledger.jsonl")
   const context = yield* Layer.build(outboxOf(url))
   yield* timeline.say("the outbox is ready, in the schema makegood")
+
+  const playAgent = Effect.gen(function* () {
+    const stage = yield* AgentScenes.prepare({ databaseUrl: url, ledgerFile, timeline })
+    const first = yield* AgentScenes.killed(stage, `lisbon-${suffix}`)
+    const second = yield* AgentScenes.cancelled(first.stage, `oslo-${suffix}`)
+    const ledger = yield* ledgerOf(stage.providerUrl)
+    const found = verdict([yield* Runs.get(first.runId), yield* Runs.get(second)], ledger)
+    agreed = found.disagreements.length === 0
+    report(found, [`Trip lisbon-${suffix}`, `Trip oslo-${suffix}`], ledger, [
+      `${chargesOf(ledger)}, which a person allowed; the model had no say in it.`,
+      `${stage.bill.questions} questions to the model, none of them twice, though a worker was killed.`
+    ])
+  })
 
   const play = Effect.gen(function* () {
     const stage = yield* Scenes.prepare({ databaseUrl: url, ledgerFile, timeline })
@@ -149,9 +181,12 @@ const demo = Effect.fnUntraced(function* (keep: boolean) {
     const ledger = yield* ledgerOf(stage.providerUrl)
     const found = verdict([yield* Runs.get(first.runId), yield* Runs.get(second)], ledger)
     agreed = found.disagreements.length === 0
-    report(found, [`Trip lisbon-${suffix}`, `Trip oslo-${suffix}`], ledger)
+    report(found, [`Trip lisbon-${suffix}`, `Trip oslo-${suffix}`], ledger, [
+      `${chargesOf(ledger)}, though who sent it was killed and another sent it again.`,
+      "The declined trip left nothing behind, and nobody had to clean up."
+    ])
   })
-  yield* play.pipe(
+  yield* (chosen === "agent" ? playAgent : play).pipe(
     Effect.provide(context),
     Effect.timeoutOrElse({ duration: "90 seconds", orElse: () => Effect.fail(new TooSlow()) }),
     Effect.tapCause(() => timeline.flush)
@@ -174,7 +209,7 @@ if (asked._tag === "usage") {
   else process.stderr.write(`${asked.wrong}\n\n${Arguments.usage}\n`)
   process.exitCode = asked.wrong === undefined ? 0 : 2
 } else {
-  demo(asked.keep).pipe(
+  demo(asked.keep, asked.play).pipe(
     Effect.scoped,
     NodeRuntime.runMain({
       disableErrorReporting: true,

@@ -6,7 +6,7 @@
  *
  * - `LEDGER_FILE` is that ledger; what is in it when the provider starts is remembered.
  * - `HOLD_REPLY_MILLIS` is how long it keeps back the reply to the first charge it makes, so that there is time to kill who
- *   waits for it.
+ *   waits for it; with `HOLD_REPLY_TO` that to the first act of another path.
  * - `FORGET_KEYS=1` makes it a bad provider, which acts again on a key it knows: to see the demo fail.
  *
  * Its standard output is a line with its port, and then each line of the ledger as it is written.
@@ -37,6 +37,7 @@ interface Asked {
 
 const file = process.env["LEDGER_FILE"] ?? "ledger.jsonl"
 const forgetful = process.env["FORGET_KEYS"] === "1"
+const heldPath = process.env["HOLD_REPLY_TO"] ?? "/charges"
 let holdReplyMillis = Number(process.env["HOLD_REPLY_MILLIS"] ?? "0")
 
 const ledger: Array<Line> = []
@@ -133,7 +134,7 @@ const answer = async (request: IncomingMessage): Promise<Answer> => {
   const id = decodeURIComponent(found[1].exec(path)?.[1] ?? "")
   const outcome = found[2]({ key, id, body: text === "" ? {} : (JSON.parse(text) as Asked["body"]) })
   const given = write({ ...outcome.line, at: Date.now(), key }, asked, outcome.answer)
-  if (path === "/charges" && outcome.line.kind === "act") {
+  if (path === heldPath && outcome.line.kind === "act") {
     const held = holdReplyMillis
     holdReplyMillis = 0
     await sleep(held)

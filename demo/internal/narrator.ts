@@ -82,6 +82,42 @@ export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
   return (stored) => tell(stored).map((said) => ({ at: stored.at, who: "outbox", ...said }))
 }
 
+/** Tells what an agent's record has beside the calls of tools: questions, answers, and budgets. */
+export const agent =
+  (rest: (stored: Stored) => ReadonlyArray<Event>) =>
+  (stored: Stored): ReadonlyArray<Event> => {
+    const { at, entry } = stored
+    const say = (text: string, format?: Event["format"]): ReadonlyArray<Event> => [
+      { at, who: "outbox", text, ...(format === undefined ? {} : { format }) }
+    ]
+    if (entry._tag === "recorded") return []
+    if (entry._tag === "told") return say(`${entry.by} said: ${entry.message}${entry.why ? `, ${entry.why}` : ""}`)
+    if (entry._tag === "rollback_began" && entry.cause === "cancelled") return say("rollback, newest first", "red")
+    if (entry._tag === "stuck" && entry.reason === "over_budget") {
+      const [what = "", how = ""] = entry.why.split(". ")[0]!.split(": ")
+      return [...say(what, "red"), ...say(how, "red")]
+    }
+    if (!("path" in entry) || entry.path === undefined) return rest(stored)
+    const [tool] = toolOf(entry.path).split("~")
+    if (tool === "MoreBudget") return []
+    if (tool !== "Model") return rest(stored)
+    if (entry._tag !== "succeeded") return entry._tag === "intended" ? say("a question to the model") : rest(stored)
+    return say(`answered: ${answerOf(entry.value)}`)
+  }
+
+/** What a recorded answer of a model asks for. */
+const answerOf = (value: string | undefined): string => {
+  const { refused, said } = JSON.parse(value ?? "{}") as {
+    readonly said: ReadonlyArray<{ readonly content: ReadonlyArray<{ readonly type: string; readonly name: string }> }>
+    readonly refused: Readonly<Record<string, string>>
+  }
+  return said
+    .flatMap(({ content }) => content)
+    .filter(({ type }) => type === "tool-call")
+    .map(({ name }, index) => (refused[String(index)] === undefined ? name : `${name} (refused)`))
+    .join(", ")
+}
+
 /** Tells a line of the provider's ledger. */
 export const provider = (line: Line): Event => {
   const price = line.cents === undefined ? "" : ` ${money(line.cents)}`

@@ -7,7 +7,12 @@ import type { Row, Verdict } from "./verdict.ts"
 const widths = { tool: 14, outbox: 18, provider: 38 }
 
 /** Prints what outbox and ledger say of each call. */
-export const report = (verdict: Verdict, names: ReadonlyArray<string>, ledger: ReadonlyArray<Line>): void => {
+export const report = (
+  verdict: Verdict,
+  names: ReadonlyArray<string>,
+  ledger: ReadonlyArray<Line>,
+  closing: ReadonlyArray<string>
+): void => {
   title(
     "3. The outbox and the provider's ledger, side by side",
     "What makegood recorded, and what the provider, who knows nothing of makegood,",
@@ -25,16 +30,19 @@ export const report = (verdict: Verdict, names: ReadonlyArray<string>, ledger: R
     return
   }
   const count = (kind: Line["kind"]) => ledger.filter((line) => line.kind === kind).length
-  const charges = ledger.filter((line) => line.kind === "act" && line.id?.startsWith("charge-"))
-  const charged = charges.map((line) => money(line.cents ?? 0)).join(", ")
   print(
     `${paint("green", "They agree.")} The provider did ${times(count("act"), "act")} and took ${count("takeBack")} back; ${times(
       count("repeat"),
       "request"
     )} came again.`
   )
-  print(`${times(charges.length, "charge")}: ${charged}, though who sent it was killed and another sent it again.`)
-  print("The declined trip left nothing behind, and nobody had to clean up.")
+  for (const line of closing) print(line)
+}
+
+/** The charges that a ledger has, and what they came to. */
+export const chargesOf = (ledger: ReadonlyArray<Line>): string => {
+  const charges = ledger.filter((line) => line.kind === "act" && line.id?.startsWith("charge-"))
+  return `${times(charges.length, "charge")}: ${charges.map((line) => money(line.cents ?? 0)).join(", ")}`
 }
 
 const times = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`

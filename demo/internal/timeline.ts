@@ -10,7 +10,7 @@ import { type Format, paint, print } from "./terminal.ts"
 export interface Event {
   /** Milliseconds since 1970. */
   readonly at: number
-  readonly who: "outbox" | "provider" | "demo"
+  readonly who: "outbox" | "provider" | "model" | "demo"
   readonly text: string
   readonly format?: Format
 }
@@ -56,4 +56,9 @@ const lineOf = ({ at, format, text, who }: Event, startedAt: number): string => 
   }`
 }
 
-const colours: Readonly<Record<Event["who"], Format>> = { outbox: "cyan", provider: "magenta", demo: "yellow" }
+const colours: Readonly<Record<Event["who"], Format>> = {
+  outbox: "cyan",
+  provider: "magenta",
+  model: "blue",
+  demo: "yellow"
+}

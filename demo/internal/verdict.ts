@@ -46,7 +46,7 @@ const ends: ReadonlySet<string> = new Set(["completed", "rolled_back", "partly_r
 
 const rowsOf = ({ calls }: Run, ledger: ReadonlyArray<Line>): ReadonlyArray<Row> =>
   calls
-    .filter((call) => call.act !== "compensation")
+    .filter((call) => call.act !== "compensation" && call.act !== "model" && call.act !== "query")
     .map((call) => {
       // A call's compensation is the call listed right after it.
       const next = calls[calls.indexOf(call) + 1]

@@ -37,7 +37,7 @@ describe("a budget", () => {
     return Effect.gen(function* () {
       const stuck = yield* doTask(Desk)
       assert.deepStrictEqual([stuck.stuck?.reason, stuck.stuck?.path], ["over_budget", "MoreBudget"])
-      assert.include(stuck.stuck?.why, "turns is used up: 4 of 4")
+      assert.include(stuck.stuck?.why, "turns does not reach: 4 of 4 are spent, and 1 more")
       assert.deepStrictEqual(model.turns, [1, 2, 3, 4])
       const run = yield* goOn(stuck, Runs.cancel(stuck.runId, somebody))
       assert.strictEqual(run.state, "rolled_back")
@@ -92,7 +92,7 @@ describe("a budget", () => {
     const model = new Scripted([calls(["Hold", x]), calls(["Hold", x], ["Hold", x]), says("Done.")])
     return Effect.gen(function* () {
       const stuck = yield* doTask(Desk)
-      assert.include(stuck.stuck?.why, "calls.Hold is used up: 2 of 2, and 1 more asked for")
+      assert.include(stuck.stuck?.why, "calls.Hold does not reach: 2 of 2 are spent, and 1 more are asked for")
       assert.strictEqual(world.count("Hold:x"), 1)
       const run = yield* goOn(stuck, Runs.resume(stuck.runId, somebody))
       assert.strictEqual(run.state, "completed")
@@ -111,7 +111,10 @@ describe("a budget", () => {
     ])
     return Effect.gen(function* () {
       const stuck = yield* doTask(Desk)
-      assert.include(stuck.stuck?.why, "sums.Charge.cents is used up: 40000 of 50000, and 10001 more asked for")
+      assert.include(
+        stuck.stuck?.why,
+        "sums.Charge.cents does not reach: 40000 of 50000 are spent, and 10001 more are asked for"
+      )
       assert.deepStrictEqual(charged, [300_00, -900_00])
       const run = yield* goOn(stuck, Runs.resume(stuck.runId, somebody))
       assert.strictEqual(run.state, "completed")
@@ -132,7 +135,7 @@ describe("a budget", () => {
         return runId
       }).pipe(withWorker(live(of(4), model), { grace: 0 }))
       const stuck = yield* atRest(runId).pipe(withWorker(live(of(100), model)))
-      assert.include(stuck.stuck?.why, "turns is used up: 4 of 4")
+      assert.include(stuck.stuck?.why, "turns does not reach: 4 of 4 are spent, and 1 more")
       assert.deepStrictEqual(model.turns, [1, 2, 3, 4])
     }).pipe(Effect.provide(Runs.layer))
   })

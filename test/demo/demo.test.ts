@@ -1,72 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
-import { spawn } from "node:child_process"
-import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs"
+import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import * as Database from "../Database.ts"
-
-const main = join(import.meta.dirname, "../../demo/main.ts")
-
-interface Ended {
-  readonly code: number | null
-  readonly output: string
-  readonly errors: string
-  /** What is left in its temporary directory. */
-  readonly left: ReadonlyArray<string>
-}
-
-/** Runs the demo without a terminal; `heard` may end it. */
-const demo = (
-  args: ReadonlyArray<string>,
-  heard: (output: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
-  given: Readonly<Record<string, string>> = {}
-) =>
-  Effect.flatMap(Database.temporaryDirectory, (directory) =>
-    Effect.callback<Ended>((resume) => {
-      // Started by root, Postgres runs as another user and has to get in.
-      chmodSync(directory, 0o755)
-      const { DATABASE_URL: _, FORCE_COLOR: __, ...env } = process.env
-      const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
-        env: { ...env, TMPDIR: directory, TEMP: directory, ...given },
-        stdio: ["ignore", "pipe", "pipe"]
-      })
-      let output = ""
-      let errors = ""
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-        output += chunk
-        heard(output, (signal) => child.kill(signal))
-      })
-      child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk))
-      child.once("close", (code) => {
-        const left = readdirSync(directory).filter((name) => name.startsWith("makegood-demo-"))
-        resume(Effect.succeed({ code, output, errors, left: left.map((name) => join(directory, name)) }))
-      })
-      return Effect.sync(() => child.kill("SIGTERM"))
-    })
-  )
-
-/** Processes that still run a script of the demo or a Postgres in this directory. */
-const stillRunning = (ids: ReadonlyArray<number>) =>
-  ids.filter((id) => {
-    try {
-      process.kill(id, 0)
-      return true
-    } catch {
-      return false
-    }
-  })
-
-const processIds = (output: string) => [...output.matchAll(/process (\d+)/g)].map((found) => Number(found[1]))
-
-const inOrder = (output: string, lines: ReadonlyArray<string>) => {
-  let from = 0
-  for (const line of lines) {
-    const at = output.indexOf(line, from)
-    assert.isAtLeast(at, 0, `"${line}" is missing after:\n${output.slice(0, from)}\n---\n${output.slice(from)}`)
-    from = at + line.length
-  }
-}
+import { demo, inOrder, processIds, stillRunning } from "./play.ts"
 
 describe("npm run demo", () => {
   it.live("kills a worker in the middle of a charge, and both books agree", () =>
@@ -196,7 +134,7 @@ describe("npm run demo", () => {
       assert.strictEqual(code, 2)
       assert.strictEqual(output, "")
       assert.include(errors, "There is no option --keeep. Nothing was started.")
-      assert.include(errors, "npm run demo [-- --keep]")
+      assert.include(errors, "npm run demo [-- agent] [-- --keep]")
     })
   )
 })

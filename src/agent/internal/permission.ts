@@ -31,6 +31,7 @@ export const askForMore = (excess: Excess): Effect.Effect<void> =>
   Effect.orDie(ask<void, OverBudget, never>("A budget", { _tag: "call", tool, parameters: excess }))
 
 const wordsOf = ({ allowed, limit, raisedTo, spent, wanted }: Excess): string =>
-  `The budget for ${limit} is used up: ${spent} of ${allowed}` +
-  (wanted === undefined ? "" : `, and ${wanted} more asked for`) +
-  `. Nothing was done about it. Resume the run to raise the limit to ${raisedTo}, or cancel it to take back what was done.`
+  (wanted === undefined
+    ? `The budget for ${limit} is used up: ${spent} of ${allowed} are spent. `
+    : `The budget for ${limit} does not reach: ${spent} of ${allowed} are spent, and ${wanted} more are asked for. `) +
+  `Nothing was done about it. Resume the run to raise the limit to ${raisedTo}, or cancel it to take back what was done.`
