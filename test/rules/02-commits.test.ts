@@ -5,7 +5,7 @@ import type { Engine } from "./Mutant.ts"
 import { claim, without } from "./Rule.ts"
 import * as Stage from "./Stage.ts"
 
-const urgency = 'job.intent.act === "query" ? "later" : job.manner.doubt._tag === "askPerson" ? "now" : "soon"'
+const urgency = 'intent.act === "model" || manner.doubt._tag === "askPerson" ? "now" : "soon"'
 
 const onPostgres = <R>(engine: Engine, live: Layer.Layer<never, never, R>, commitDelay: "1 hour" | "1 milli") =>
   Stage.working(engine, live, { commitDelay }).pipe(Layer.provideMerge(Stage.postgres(engine)))
@@ -60,7 +60,7 @@ describe("Rule 2: commits", () => {
           assert.strictEqual(tx[4], tx[5], "what ends the run takes the last outcome with it")
         }).pipe(Effect.provide(onPostgres(engine, live, "1 hour")))
       }),
-    without("lets the outcome wait", "worker", urgency, 'job.intent.act === "query" ? "later" : "soon"')
+    without("lets the outcome wait", "worker", urgency, '"soon"')
   )
 
   claim(
@@ -95,12 +95,12 @@ describe("Rule 2: commits", () => {
           assert.deepStrictEqual(before, [intent!.tx, intent!.tx, intent!.tx])
         }).pipe(Effect.provide(onPostgres(engine, live, "1 milli")))
       }),
-    without("commits what was read", "worker", urgency, 'job.manner.doubt._tag === "askPerson" ? "now" : "soon"'),
+    without("commits what was read", "worker", 'if (intent.act === "query") return "later"', ""),
     without(
       "commits what was recorded",
       "worker",
-      'value: encoded.success.text, stamp }], "later")',
-      'value: encoded.success.text, stamp }], "soon")'
+      'step.pivot !== true) {\n        desk.pen.write([entry], "later")',
+      'step.pivot !== true) {\n        desk.pen.write([entry], "soon")'
     )
   )
 })

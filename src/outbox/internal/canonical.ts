@@ -9,7 +9,7 @@
  * is always well-formed Unicode (NUL, too, is an escape), goes through UTF-8 and a Postgres `json` column unharmed, and
  * `JSON.parse` gives back the very value.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 /** How many arrays and objects may stand inside one another. */
 export const maxDepth = 256
@@ -47,7 +47,7 @@ export const canonical = (json: unknown, limit: number = maxLength): string => {
 export const digest = (json: unknown): string => digestOfText(canonical(json))
 
 /** The SHA-256, in lower-case hex, of a text that is canonical already, taken as UTF-8. */
-export const digestOfText = (text: string): string => createHash("sha256").update(text, "utf8").digest("hex")
+export const digestOfText = (text: string): string => hash("sha256", text, "hex")
 
 /** A path as a reader writes it: ` at ["items"][0]`, or nothing at the root. Long keys and deep paths are cut. */
 export const at = (path: ReadonlyArray<string | number>): string => {

@@ -38,6 +38,11 @@ export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) =
   let scheduled = false
 
   const take = (): Array<Waiting<In, Out, E>> => {
+    if (waiting.length === 1) {
+      const lone = waiting
+      waiting = []
+      return lone
+    }
     const batch: Array<Waiting<In, Out, E>> = []
     const left: Array<Waiting<In, Out, E>> = []
     const keys = new Set<string>()
@@ -65,28 +70,30 @@ export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) =
     scheduled = false
     while (flying < options.flights && waiting.length > 0) {
       flying++
-      Effect.runFork(
-        options.delayMillis > 0 ? Effect.andThen(inRealTime(Effect.sleep(options.delayMillis)), flight) : flight
-      )
-      if (options.delayMillis > 0) return
+      if (options.delayMillis === 0) {
+        flight()
+        continue
+      }
+      Effect.runFork(inRealTime(Effect.sleep(options.delayMillis))).addObserver(flight)
+      return
     }
   }
 
-  const flight = Effect.suspend(() => {
+  const flight = () => {
     const batch = take()
     aboard += batch.length
-    return Effect.ensuring(
+    const flush = Effect.suspend(() =>
       options.flush(
         batch.map((one) => one.request),
         (index, answer) => batch[index]?.resume(answer)
-      ),
-      Effect.sync(() => {
-        flying--
-        aboard -= batch.length
-        schedule()
-      })
+      )
     )
-  })
+    Effect.runFork(flush).addObserver(() => {
+      flying--
+      aboard -= batch.length
+      schedule()
+    })
+  }
 
   // At the end of this turn, so that fibers woken together are served together.
   const schedule = () => {

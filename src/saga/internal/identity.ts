@@ -4,10 +4,9 @@
  * A run's id is that of (saga, key, generation), a child's that of (parent, path), an undo run's that of what it undoes, a
  * call's key that of (run id, path). Parts are joined by NUL, which none of them can contain.
  */
-import { createHash } from "node:crypto"
+import * as Crypto from "node:crypto"
 
-const hash = (parts: ReadonlyArray<string | number>): string =>
-  createHash("sha256").update(parts.join("\0"), "utf8").digest("hex")
+const hash = (parts: ReadonlyArray<string | number>): string => Crypto.hash("sha256", parts.join("\0"), "hex")
 
 /** A UUID (version 8, RFC 9562) made of a hash. */
 const uuid = (hex: string): string => {

@@ -154,9 +154,18 @@ export const make = (options: {
     })
   }
 
-  /** Sends an append until it is answered. */
+  /** Sends an append until it is answered. Nearly all are answered at once, and pay for no schedule. */
   const send = (append: Append): Effect.Effect<Answer> =>
-    outbox.append(append).pipe(
+    Effect.catch(outbox.append(append), (error) => sendAgain(append, error))
+
+  const sendAgain = (append: Append, failed: OutboxError): Effect.Effect<Answer> => {
+    let isFirst = true
+    const again = Effect.suspend(() => {
+      if (!isFirst) return outbox.append(append)
+      isFirst = false
+      return Effect.fail(failed)
+    })
+    return again.pipe(
       Effect.retry({
         schedule: patiently,
         while: (error) => error.reason.retryable && !lease.isOver()
@@ -167,6 +176,7 @@ export const make = (options: {
         return Effect.never
       })
     )
+  }
 
   const arm = () => {
     if (armed) return
