@@ -5,7 +5,7 @@
  * another one goes on. Then a card is declined. In the end the outbox and the ledger have to tell the same story: the exit
  * code is 0 if they do, and 1 if not. 2 means that the options were wrong.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import { PgClient } from "@effect/sql-pg"
 import { Cause, Effect, Exit, Layer, Redacted, Schema } from "effect"
 import { Runs } from "makegood"

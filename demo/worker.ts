@@ -4,7 +4,7 @@
  * This is the whole of a worker in production, but for the short lease. `DATABASE_URL` is where the outbox is,
  * `PROVIDER_URL` where the travel desk is, `LEASE_SECONDS` how long a dead worker's runs are left alone.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import { PgClient } from "@effect/sql-pg"
 import { Config, Console, Effect, Layer } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"

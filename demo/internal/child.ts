@@ -2,7 +2,7 @@
 import { Deferred, Effect, Schema } from "effect"
 import type { Scope } from "effect"
 import { spawn } from "node:child_process"
-import { join } from "node:path"
+import { extname, join } from "node:path"
 import { createInterface } from "node:readline"
 
 /** A process of the demo ended too early. */
@@ -32,7 +32,9 @@ export const start = (
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, "..", script)], {
+      // Built, they are JavaScript like this file.
+      const built = script.replace(/\.ts$/, extname(import.meta.filename))
+      const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, "..", built)], {
         env: { ...process.env, ...env },
         stdio: ["pipe", "pipe", "pipe"],
         // A group of its own: Ctrl-C is for the demo, which ends its processes in order.

@@ -14,6 +14,7 @@ import { Context, Duration, Effect, Layer } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
 import type { OutboxError } from "../outbox/OutboxError.ts"
 import { Outbox, Transactions } from "../outbox/Outbox.ts"
+import { newest } from "./migrations/all.ts"
 import * as Connections from "./internal/connections.ts"
 import * as Migrating from "./internal/migrating.ts"
 import * as Service from "./internal/service.ts"
@@ -90,3 +91,6 @@ export const layer = (
 export const layerMigrations: Layer.Layer<never, OutboxError, PgClient.PgClient> = Layer.effectDiscard(
   Effect.flatMap(PgClient.PgClient, (client) => Migrating.migrate(client.config))
 )
+
+/** The number of the newest migration that this program knows, and needs. */
+export const migration: number = newest
