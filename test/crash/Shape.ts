@@ -52,6 +52,20 @@ export const all: ReadonlyArray<Shape> = [
     saga: "Mixed",
     orders: (run) => [...firstRepliesLost(run, "undo"), refused(run, 4)],
     end: "rolled_back"
+  },
+  {
+    name: "planned",
+    title: "a savepoint that is taken back, and a wait that lets go of the run",
+    saga: "Planned",
+    orders: (run) => [refused(run, 4)],
+    end: "completed"
+  },
+  {
+    name: "planned-back",
+    title: "a savepoint that is taken back with lost replies in a run that is refused later",
+    saga: "Planned",
+    orders: (run) => [...firstRepliesLost(run, "undo"), refused(run, 4), refused(run, 5)],
+    end: "rolled_back"
   }
 ]
 
@@ -65,7 +79,12 @@ export const reached = (shape: Shape) =>
       const suffixes = [`-${shape.name}-plain`]
       const worker = yield* stage.worker({ name: "plain", suffixes, start: { saga: shape.saga, run }, report: true })
       yield* worker.says("ended").pipe(Effect.timeout("30 seconds"))
-      return worker.said.flatMap((line) => (line.startsWith("landmark ") ? [line.slice("landmark ".length)] : []))
+      const landmarks = worker.said.flatMap((line) =>
+        line.startsWith("landmark ") ? [line.slice("landmark ".length)] : []
+      )
+      // Once the run was let go, any worker may take it.
+      const rested = landmarks.indexOf("rested.after-commit")
+      return rested === -1 ? landmarks : landmarks.slice(0, rested + 1)
     })
   )
 

@@ -1,6 +1,6 @@
 /** The sagas that are killed, and their tools. A suffix gives each case sagas of its own, which no other's worker takes. */
 import { Effect, Layer, Option, Schedule, Schema } from "effect"
-import { Failure, Saga, Tool } from "makegood"
+import { Failure, Saga, Timer, Tool } from "makegood"
 import type { Came, Request } from "./Ledger.ts"
 
 const worldUrl = process.env["MAKEGOOD_TEST_WORLD_URL"] ?? ""
@@ -136,12 +136,26 @@ export const make = (suffix: string) => {
     })
   )
 
+  const Planned = Saga.make(`Planned${suffix}`, { ...options, tools: [Keep, Put] })
+  const PlannedLive = Planned.toLayer(
+    Effect.fnUntraced(function* ({ run }) {
+      yield* Keep({ run, step: 1 })
+      yield* Saga.all({ keep: Keep({ run, step: 2 }), put: Put({ run, step: 3 }) }).pipe(
+        Effect.andThen(Keep({ run, step: 4 })),
+        Saga.savepoint("plan"),
+        Effect.catchTag("Refused", () => Effect.void)
+      )
+      yield* Keep({ run, step: 5 })
+      yield* Timer.sleep("400 millis")
+    })
+  )
+
   const Poison = Saga.make(`Poison${suffix}`, { version: 1, payload, tools: [Kill], idempotencyKey: ({ run }) => run })
   const PoisonLive = Poison.toLayer(({ run }) => Kill({ run, step: 1 }))
 
   return {
-    sagas: { Linear, Branches, Mixed, Poison },
-    layer: Layer.mergeAll(LinearLive, BranchesLive, MixedLive, PoisonLive)
+    sagas: { Linear, Branches, Mixed, Planned, Poison },
+    layer: Layer.mergeAll(LinearLive, BranchesLive, MixedLive, PlannedLive, PoisonLive)
   }
 }
 

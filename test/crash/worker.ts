@@ -58,7 +58,7 @@ const begin = Effect.gen(function* () {
 })
 
 const app = sagas.pipe(
-  Layer.provideMerge(Worker.layer({ name, lease: leaseMillis, poll: "200 millis" })),
+  Layer.provideMerge(Worker.layer({ name, lease: leaseMillis, poll: "200 millis", hold: "100 millis" })),
   Layer.provide(Postgres.layer()),
   Layer.provide(PgClient.layer({ url: Redacted.make(process.env["DATABASE_URL"] ?? ""), maxConnections: 2 }))
 )
