@@ -11,7 +11,9 @@ const claims = {
   "06-doubt": "settles a lost answer as each tool says, and asks a person last",
   "07-retries": "does with each failure what its class says",
   "08-transactions": "starts a run with the caller's transaction, and changes rows exactly once",
-  "09-looking-at-runs": "finds, follows and cancels a run"
+  "09-looking-at-runs": "finds, follows and cancels a run",
+  "20-agent": "tells a model what became of its calls, and asks a person about its budget",
+  "21-agent-in-a-saga": "takes back what an agent did, with the saga's own steps or by itself"
 }
 
 // Hang guards, for machines that have much else to do: an example with a Postgres of its own takes 3 seconds by itself.
