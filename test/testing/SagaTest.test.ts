@@ -1,7 +1,7 @@
 /** The kit finds the mistakes of others without being told where to look, and none where there is none. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { Failure, Runs, Saga, Tool } from "makegood"
+import { Failure, Runs, Saga, Signal, Timer, Tool } from "makegood"
 import { Cancel, Crash, FakeWorld, Fault, SagaTest } from "makegood/testing"
 import { Desk, DeskFake, DeskPlain, type Mistake, tripWith } from "./mistakes.ts"
 
@@ -256,6 +256,45 @@ describe("a saga whose tools are not written yet", () => {
         standIns: FakeWorld.standIns([])
       }).pipe(SagaTest.everyCrash, SagaTest.expectMadeGood, Effect.flip)
       assert.match(error.wrongs.join("\n"), /Payment was done twice/)
+    })
+  )
+})
+
+const Paid = Signal.make("paid")
+const Order = Saga.make("Order", {
+  version: 1,
+  payload: { id: Schema.String },
+  error: Schema.Union([manner.failure, Saga.DeadlinePassed]),
+  tools: [Keyed, Twice, Mail],
+  idempotencyKey: ({ id }) => id
+})
+const OrderLive = Order.toLayer(
+  Effect.fnUntraced(function* () {
+    yield* Keyed({ note: "first" })
+    const plan = Effect.andThen(Keyed({ note: "in the plan" }), Twice({ note: "in the plan" }))
+    yield* Effect.catchTag(Saga.savepoint("plan", plan), "Refused", () => Keyed({ note: "another plan" }))
+    yield* Timer.sleep("3 days")
+    yield* Saga.pivot
+    yield* Paid.await()
+    yield* Saga.within(Mail({ note: "last" }), "1 hour")
+  })
+)
+
+describe("a saga of more than calls", () => {
+  it.effect("is explored through its savepoints, its pivot, and days of waiting", () =>
+    Effect.gen(function* () {
+      const report = yield* SagaTest.explore(Order, {
+        layer: OrderLive,
+        payload: { id: "1" },
+        standIns: FakeWorld.standIns(),
+        meanwhile: (runId) =>
+          Effect.andThen(Effect.sleep("5 days"), Runs.signal(runId, Paid, undefined, { by: "bank", id: "1" }))
+      }).pipe(SagaTest.everything, SagaTest.atMost(600), SagaTest.expectMadeGood)
+      assert.includeMembers(
+        [...report.landmarks.reached],
+        ["savepoint_taken_back.after-commit", "answered.after-commit", "rested.after-commit"]
+      )
+      assert.includeMembers([...report.ends.keys()], ["completed", "rolled_back", "partly_rolled_back"])
     })
   )
 })

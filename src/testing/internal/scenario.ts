@@ -339,9 +339,10 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
         beginLife()
         continue
       }
+      const hasTurned = turned
       if (await isOver()) break
       if (!life.alive) continue
-      const at = wakes % 512 === 511 || turned ? farAhead() : undefined
+      const at = wakes % 32 === 31 || hasTurned ? farAhead() : undefined
       if (at === Number.POSITIVE_INFINITY) break
       if (at !== undefined) virtual.passTo(at)
       moment++

@@ -7,6 +7,17 @@
 import type { Checker, Line } from "../evidence.ts"
 import { type Call, compensationOf, type History, readAll, scopeOf, violations } from "./history.ts"
 
+interface Back {
+  readonly call: Call
+  readonly compensation: Call
+}
+
+/** Whether `later` was there when `earlier` began to be taken back, and has to be taken back first. */
+const isFirst = (later: Back, earlier: Back): boolean =>
+  later !== earlier &&
+  later.call.intent.seq < earlier.compensation.intent.seq &&
+  dependsOn(later.call, earlier.call)
+
 /** Whether `later` may depend on `earlier`, and both are steps of one scope or of one inside the other. */
 const dependsOn = (later: Call, earlier: Call): boolean => {
   const done = earlier.outcomes[0]
@@ -18,13 +29,13 @@ const dependsOn = (later: Call, earlier: Call): boolean => {
 export const G2: Checker = (evidence) => {
   const { add, found } = violations("G2")
   for (const history of readAll(evidence)) {
-    const back = history.calls.flatMap((call) => {
+    const back = history.calls.flatMap((call): ReadonlyArray<Back> => {
       const compensation = compensationOf(history, call)
       return compensation === undefined ? [] : [{ call, compensation }]
     })
     for (const earlier of back) {
       for (const later of back) {
-        if (earlier === later || !dependsOn(later.call, earlier.call)) continue
+        if (!isFirst(later, earlier)) continue
         const end = later.compensation.outcomes[0]
         if (earlier.compensation.intent.seq < (end?.seq ?? Number.POSITIVE_INFINITY)) {
           add(`${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`, {
@@ -44,7 +55,7 @@ export const G2: Checker = (evidence) => {
 const inTheWorld = (
   history: History,
   ledger: ReadonlyArray<Line>,
-  back: ReadonlyArray<{ readonly call: Call; readonly compensation: Call }>,
+  back: ReadonlyArray<Back>,
   add: (what: string, of: { readonly runId: string; readonly path: string }) => void
 ) => {
   const { runId } = history.run
@@ -54,7 +65,7 @@ const inTheWorld = (
   })
   for (const earlier of back) {
     for (const later of back) {
-      if (earlier === later || !dependsOn(later.call, earlier.call)) continue
+      if (!isFirst(later, earlier)) continue
       const first = place.get(earlier.compensation.intent.entry.key)
       const second = place.get(later.compensation.intent.entry.key)
       if (first !== undefined && second !== undefined && first < second) {
