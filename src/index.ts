@@ -7,6 +7,7 @@
 export * as Archive from "./outbox/Archive.ts"
 export * as Doctor from "./worker/Doctor.ts"
 export * as Failure from "./tool/Failure.ts"
+export * as Limits from "./tool/Limits.ts"
 export * as Outbox from "./outbox/Outbox.ts"
 export * as Retention from "./outbox/Retention.ts"
 export * as Retry from "./tool/Retry.ts"

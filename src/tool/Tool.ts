@@ -16,6 +16,7 @@ import type { ByTag, FailureClass, Moment } from "./Failure.ts"
 import type { Lookup, Policy } from "./InDoubt.ts"
 import type { Call, Kind } from "./internal/definition.ts"
 import { define } from "./internal/define.ts"
+import type { Limits } from "./Limits.ts"
 import type { Retry } from "./Retry.ts"
 
 export { askPerson, idempotent, sameKey } from "./InDoubt.ts"
@@ -107,6 +108,11 @@ interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
   readonly whenExhausted?: "fail" | "park"
 }
 
+interface Limited {
+  /** How hard its target is pressed: a rate, a circuit breaker, a budget for retries. Default: no limits. */
+  readonly limits?: Limits
+}
+
 interface Timed {
   /** How long one attempt may take. Default: 30 seconds. */
   readonly timeout?: Duration.Input
@@ -120,7 +126,8 @@ export interface Late<in Parameters, out Failure> {
   readonly fail: (parameters: Parameters) => Failure
 }
 
-interface Changing<P extends Fields, S extends Plain, F extends Plain, RE, RL> extends Common<P, S, F, RE>, Timed {
+interface Changing<P extends Fields, S extends Plain, F extends Plain, RE, RL>
+  extends Common<P, S, F, RE>, Limited, Timed {
   /** What to do when nobody knows whether it happened. */
   readonly inDoubt: Policy | Lookup<Schema.Struct.Type<P>, NoInfer<S["Type"]>, NoInfer<F["Type"]>, RL>
 }
@@ -192,7 +199,8 @@ export interface IrreversibleOptions<P extends Fields, S extends Plain, F extend
 }
 
 /** The options of {@link query}. */
-export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE> extends Common<P, S, F, RE> {
+export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain, RE>
+  extends Common<P, S, F, RE>, Limited {
   /**
    * How long one attempt may take. Default: 30 seconds. One that takes longer is tried again as `transient`, and failed
    * with nothing that is declared; with `{ after, fail }` it fails with what `fail` says, as if the target had said so.

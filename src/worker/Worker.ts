@@ -12,6 +12,7 @@ import { defaultMaxBytes } from "../outbox/internal/value.ts"
 import { Worker } from "../saga/internal/engine.ts"
 import { make as makeRuns } from "../saga/internal/runs.ts"
 import { Runs } from "../saga/Runs.ts"
+import * as Limits from "./internal/limits.ts"
 import { make } from "./internal/pool.ts"
 
 export { Worker } from "../saga/internal/engine.ts"
@@ -63,6 +64,7 @@ export const layer = (options: Options = {}): Layer.Layer<Worker | Runs, OutboxE
       const pool = yield* make({
         outbox,
         transactions,
+        limits: yield* Limits.make,
         name: options.name ?? "worker",
         leaseMillis,
         marginMillis: Math.min(Duration.toMillis(options.margin ?? "2 seconds"), leaseMillis / 4),

@@ -74,8 +74,8 @@ describe("Rule 1: intents", () => {
     without(
       "tries again while that is on its way",
       call,
-      "yield* commit(desk, withPending(progress, ...settling, attempted))",
-      'desk.pen.write(withPending(progress, ...settling, attempted), "now")'
+      "yield* commit(desk, withPending(progress, attempted))",
+      'desk.pen.write(withPending(progress, attempted), "now")'
     )
   )
 })

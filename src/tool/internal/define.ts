@@ -2,6 +2,7 @@
 import { Duration, Pipeable, Schema } from "effect"
 import * as Failure from "../Failure.ts"
 import type * as InDoubt from "../InDoubt.ts"
+import * as Limits from "../Limits.ts"
 import * as Retry from "../Retry.ts"
 import type * as Tool from "../Tool.ts"
 import { type Compensation, definition, type Definition, type Doubt, type Kind } from "./definition.ts"
@@ -33,6 +34,7 @@ interface Options extends Classifying {
   readonly inDoubt?: unknown
   readonly compensate?: unknown
   readonly compensateInDoubt?: unknown
+  readonly limits?: Limits.Limits
   readonly whenExhausted?: "fail" | "park"
   readonly pivot?: boolean
   readonly release?: "atCompletion"
@@ -127,6 +129,7 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
     doubt: options.inDoubt === undefined ? { _tag: "idempotent" } : doubtOf(options.inDoubt),
     classify: classifierOf(options.classify),
     retry: Retry.withDefaults(options.retry ?? {}),
+    limits: options.limits === undefined ? undefined : Limits.completeUnsafe(name, options.limits),
     whenExhausted: options.whenExhausted ?? "fail",
     pivot: options.pivot,
     isHeld: options.release === "atCompletion",

@@ -2,6 +2,7 @@
 import type { Duration, Effect, Option } from "effect"
 import type { FailureClass, Moment } from "../Failure.ts"
 import type { Policy } from "../InDoubt.ts"
+import type * as Limits from "../Limits.ts"
 import type * as Retry from "../Retry.ts"
 import type { Plain } from "../Tool.ts"
 
@@ -65,6 +66,7 @@ export interface Definition extends Manner {
   readonly success: Plain
   readonly failure: Plain
   readonly execute: Erased<never>
+  readonly limits: Limits.Complete | undefined
   readonly compensation: Compensation | undefined
   /** Why the run is stuck where a failure of this tool is `blocked`; absent: as the class says. */
   readonly stuckAs?: "over_budget"

@@ -7,7 +7,7 @@
  */
 import { Duration, Effect, Option } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
-import { attemptOnce } from "./attempt.ts"
+import { attemptOnce, type Attempted } from "./attempt.ts"
 import { keyIsOld, settle } from "./doubt.ts"
 import { givenUp } from "./outcome.ts"
 import { preliminaries } from "./preliminaries.ts"
@@ -40,7 +40,6 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
   const recent = record?.attempts.slice(record.fresh) ?? []
   const progress: Progress = {
     attempt: record?.attempt ?? 1,
-    ready: record === undefined,
     doubtful: record?.doubtful ?? false,
     firstIntendedAt: record === undefined || record.attempt === 0 ? now : record.intendedAt,
     lastIntendedAt: record?.attemptedAt ?? now,
@@ -55,27 +54,29 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
   }
   if (record === undefined) {
     if (desk.haste(path) === "leave") return left
-    // Nobody waits for it any more, and it leaves no trace.
-    if (desk.haste(path) === "giveUp") return { _tag: "failed", failure: undefined, stamp: desk.stamp() }
+    if (desk.haste(path) === "giveUp") return traceless(desk)
     const first = yield* preliminaries(desk, job)
     if (first !== undefined) return first
-    if (isAnnounced(job)) {
-      yield* commit(desk, [intent])
-      progress.lastIntendedAt = desk.lease.now()
-    } else {
-      progress.pending.push(intent)
-    }
   } else {
     progress.previousFailure = decodeFailure(job, record.attempts.at(-1)?.value)
     if (record.inCourse) yield* crashed(desk, job, progress)
   }
+  let isNew = record === undefined
   while (true) {
-    if (!progress.ready) {
-      const ending = yield* prepare(desk, job, progress)
+    const due = yield* isNew ? Effect.succeed(undefined) : isDue(desk, job, progress)
+    if (due !== undefined) return due
+    const kept = yield* keptBack(desk, job, progress, isNew)
+    if (kept !== undefined) return kept
+    const doubt = yield* isNew ? Effect.succeed(undefined) : settled(desk, job, progress)
+    if (doubt !== undefined) return doubt
+    const send = Effect.suspend(() => counted(desk, job, progress, isNew))
+    const attempted = yield* desk.limits.through(job, desk.lease.now(), send)
+    if (attempted._tag === "refused") {
+      const ending = yield* rest(desk, job, progress, attempted.until, isNew)
       if (ending !== undefined) return ending
+      continue
     }
-    progress.ready = false
-    const attempted = yield* attemptOnce(desk, job, progress)
+    isNew = false
     const ending = attempted._tag === "ended" ? attempted.ending : yield* afterFailure(desk, job, progress, attempted)
     if (ending !== undefined) return ending
     if (desk.haste(path) === "leave") return left
@@ -95,35 +96,107 @@ const crashed = Effect.fnUntraced(function* (desk: Desk, job: Job, progress: Pro
   )
 })
 
-/** What has to be known and waited for before a further attempt; an ending where there will be none. */
-const prepare = Effect.fnUntraced(function* (
+/** Waits for the time of a further attempt; an ending where there will be none. */
+const isDue = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
   progress: Progress
 ): Effect.fn.Return<Ending | undefined> {
-  const { path } = job.intent
   const last = progress.failures.at(-1)
   if (last !== undefined && progress.retryAt === undefined) return yield* usedUp(desk, job, progress, last)
+  const ending = yield* until(desk, job, progress, progress.retryAt ?? 0)
+  return ending ?? (desk.haste(job.intent.path) === "leave" ? left : undefined)
+})
+
+/** Waits until then, unless it has become pointless. An ending where that is too long for the run to be held. */
+const until = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  time: number
+): Effect.fn.Return<Ending | undefined> {
+  const { path } = job.intent
   // What is in doubt has to be settled even where it is given up, and its target is not pressed for that.
   const waits = () => desk.haste(path) === "on" || (progress.doubtful && desk.haste(path) === "giveUp")
-  while (progress.retryAt !== undefined && desk.lease.now() < progress.retryAt && waits()) {
+  while (desk.lease.now() < time && waits()) {
     flushPending(desk, progress)
-    if (isLong(desk, progress.retryAt)) return parked(progress.retryAt)
-    yield* wait(desk, path, progress.retryAt)
+    if (isLong(desk, time)) return parked(time)
+    yield* wait(desk, path, time)
   }
-  if (desk.haste(path) === "leave") return left
-  const settling: Array<Entry.Entry> = []
+  return undefined
+})
+
+/** Waits for what the limits of the tool say. Nothing is counted: nothing was sent. */
+const keptBack = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  isNew: boolean
+): Effect.fn.Return<Ending | undefined> {
+  while (true) {
+    const refused = yield* desk.limits.ask(job, !isNew && progress.attempt > 0, desk.lease.now())
+    if (refused === undefined) return undefined
+    const ending = yield* rest(desk, job, progress, refused.until, isNew)
+    if (ending !== undefined) return ending
+  }
+})
+
+const rest = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  time: number,
+  isNew: boolean
+): Effect.fn.Return<Ending | undefined> {
+  const ending = yield* until(desk, job, progress, time)
+  if (ending !== undefined) return ending
+  const haste = desk.haste(job.intent.path)
+  if (haste === "leave") return left
+  if (haste === "on" || progress.doubtful) return undefined
+  return isNew ? traceless(desk) : givenUp(desk, job, progress, [])
+})
+
+/** Nobody waits for it any more, and it leaves no trace. */
+const traceless = (desk: Desk): Ending => ({ _tag: "failed", failure: undefined, stamp: desk.stamp() })
+
+/** Settles a doubt; an ending where it cannot be, or where nothing is to be sent any more. */
+const settled = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress
+): Effect.fn.Return<Ending | undefined> {
   if (progress.doubtful) {
-    const settled = yield* settle(desk, job, progress)
-    if (settled._tag === "ending") return settled.ending
-    settling.push(settled.entry)
+    const found = yield* settle(desk, job, progress)
+    if (found._tag === "ending") return found.ending
+    progress.pending.push(found.entry)
   }
-  if (desk.haste(path) === "giveUp" && !progress.doubtful) return givenUp(desk, job, progress, settling)
+  const isGivenUp = desk.haste(job.intent.path) === "giveUp" && !progress.doubtful
+  return isGivenUp ? givenUp(desk, job, progress, []) : undefined
+})
+
+/** Counts an attempt, and makes it. */
+const counted = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  isNew: boolean
+): Effect.fn.Return<Attempted> {
+  const { intent } = job
+  if (isNew) {
+    if (isAnnounced(job)) {
+      yield* commit(desk, [intent])
+      progress.lastIntendedAt = desk.lease.now()
+    } else {
+      progress.pending.push(intent)
+    }
+    return yield* attemptOnce(desk, job, progress)
+  }
   progress.attempt++
-  const attempted: Entry.Entry = { _tag: "attempted", path, attempt: progress.attempt }
-  yield* commit(desk, withPending(progress, ...settling, attempted))
+  const attempted: Entry.Entry = { _tag: "attempted", path: intent.path, attempt: progress.attempt }
+  yield* commit(desk, withPending(progress, attempted))
   progress.lastIntendedAt = desk.lease.now()
   // The commit may have taken its time.
   const why = keyIsOld(desk, job, progress)
-  return why === undefined ? undefined : stuck("in_doubt", path, why)
+  if (why !== undefined) return { _tag: "ended", ending: stuck("in_doubt", intent.path, why) }
+  return yield* attemptOnce(desk, job, progress)
 })

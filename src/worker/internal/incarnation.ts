@@ -17,6 +17,7 @@ import * as bodyContext from "./bodyContext.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
+import type { Limits } from "./limits.ts"
 import * as Pen from "./pen.ts"
 import type { Desk, Unfinished } from "./progress.ts"
 import * as Release from "./release.ts"
@@ -32,6 +33,7 @@ export interface Surroundings {
   readonly outbox: Outbox["Service"]
   readonly transactions: Transactions["Service"] | undefined
   readonly lease: Lease
+  readonly limits: Limits
   readonly commitDelay: Duration.Duration
   readonly maxValueBytes: number
   /** How long a run that only waits is held, in case that this is all. */
@@ -126,6 +128,7 @@ export const make = (
     pen,
     lease,
     transactions: surroundings.transactions,
+    limits: surroundings.limits,
     maxValueBytes: surroundings.maxValueBytes,
     holdMillis: surroundings.holdMillis,
     state,

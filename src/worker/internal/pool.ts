@@ -15,6 +15,7 @@ import type { Handler, Local, Worker } from "../../saga/internal/engine.ts"
 import * as Landmark from "../Landmark.ts"
 import * as Incarnation from "./incarnation.ts"
 import * as Lease from "./lease.ts"
+import type { Limits } from "./limits.ts"
 
 /** After so many deaths of workers without progress a run is poison. */
 const maxDeaths = 5
@@ -25,6 +26,7 @@ const claimLimit = 100
 export interface Settings {
   readonly outbox: Outbox["Service"]
   readonly transactions: Transactions["Service"] | undefined
+  readonly limits: Limits
   readonly name: string
   readonly leaseMillis: number
   readonly marginMillis: number

@@ -10,6 +10,7 @@ import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Lease } from "./lease.ts"
+import type { Limits } from "./limits.ts"
 import type { Pen } from "./pen.ts"
 import type { Verdict } from "./scope.ts"
 
@@ -49,6 +50,7 @@ export interface Desk {
   readonly pen: Pen
   readonly lease: Lease
   readonly transactions: Transactions["Service"] | undefined
+  readonly limits: Limits
   readonly maxValueBytes: number
   /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
   readonly holdMillis: number
@@ -67,8 +69,6 @@ export interface Desk {
 /** How far a call is. */
 export interface Progress {
   attempt: number
-  /** Whether this attempt has been recorded and not yet made. */
-  ready: boolean
   doubtful: boolean
   readonly firstIntendedAt: number
   lastIntendedAt: number
