@@ -6,10 +6,13 @@
  */
 import { isInDoubt } from "../outbox/RunState.ts"
 import * as Path from "../outbox/Path.ts"
-import type { Call, RunState } from "../outbox/RunState.ts"
+import type { Call, RunState, Step, Wait } from "../outbox/RunState.ts"
+
+/** One call or child, and what a rollback has to do about it. */
+export type Item = CallItem | ChildItem
 
 /** One call, and what a rollback has to do about it. */
-export type Item =
+export type CallItem =
   /** It happened and can be taken back. */
   | { readonly _tag: "compensate"; readonly call: Call }
   /** Nobody knows whether it happened: that has to be settled first. */
@@ -20,6 +23,17 @@ export type Item =
   | { readonly _tag: "standing"; readonly call: Call; readonly why: Standing }
   /** It did not happen, or only read. */
   | { readonly _tag: "nothing"; readonly call: Call }
+
+/** A child run, and what a rollback has to do about it: all of it goes back, or as much as can. */
+export type ChildItem =
+  /** The record knows no end of it: it is cancelled, and its end waited for. */
+  | { readonly _tag: "endChild"; readonly child: Wait }
+  /** It completed: an undo run takes it back. */
+  | { readonly _tag: "undoChild"; readonly child: Wait }
+  /** It went back, by itself or by an undo run. */
+  | { readonly _tag: "childIsBack"; readonly child: Wait }
+  /** Some or all of it stays: what, the record of `run` says. */
+  | { readonly _tag: "childStands"; readonly child: Wait; readonly run: string }
 
 /** Why a call stands after a rollback. `pivot`: it was completed before a call after which the saga does not go back. */
 export type Standing = "irreversible" | "no_compensation" | "pivot" | "skipped"
@@ -32,10 +46,10 @@ const isDuplicate = ({ outcome }: Call): boolean => outcome?._tag === "succeeded
 interface Rules {
   readonly canCompensate: (call: Call) => boolean
   /** Whether a pivot happened after it was completed. */
-  readonly isPassed: (call: Call) => boolean
+  readonly isPassed: (step: Call | Wait) => boolean
 }
 
-const itemOf = (call: Call, { canCompensate, isPassed }: Rules): Item => {
+const itemOf = (call: Call, { canCompensate, isPassed }: Rules): CallItem => {
   if (isDuplicate(call)) return { _tag: "nothing", call }
   if (call.intent.act === "query" || call.intent.act === "model") return { _tag: "nothing", call }
   if (isCompensated(call)) return { _tag: "compensated", call }
@@ -49,42 +63,63 @@ const itemOf = (call: Call, { canCompensate, isPassed }: Rules): Item => {
   return isPassed(call) ? { _tag: "standing", call, why: "pivot" } : { _tag: "compensate", call }
 }
 
+/** The wait for the undo run of a child, where the record has one. */
+export const undoingOf = (state: RunState, child: Wait): Wait | undefined =>
+  state.waits.get(Path.compensationOf(child.path))
+
+const childItemOf = (state: RunState, child: Wait, { isPassed }: Rules): ChildItem => {
+  const standing = ({ asked }: Wait): ChildItem => ({ _tag: "childStands", child, run: asked.run ?? "" })
+  const how = child.outcome?.entry.how
+  if (how === undefined) return { _tag: "endChild", child }
+  if (how === "partly_rolled_back") return standing(child)
+  if (how !== "completed") return { _tag: "childIsBack", child }
+  const undoing = undoingOf(state, child)
+  if (undoing === undefined && isPassed(child)) return standing(child)
+  if (undoing?.outcome === undefined) return { _tag: "undoChild", child }
+  return undoing.outcome.entry.how === "rolled_back" ? { _tag: "childIsBack", child } : standing(undoing)
+}
+
+/** Whether the step is one that a rollback has to do with. */
+const isPlanned = (step: Step): step is Call | Wait =>
+  step._tag === "call" || (step._tag === "wait" && step.asked.wait === "child")
+
 /**
- * When a call completed, as a place in the record. One that did not comes after all that did, and so does one of which
+ * When a step completed, as a place in the record. One that did not comes after all that did, and so does one of which
  * that was found out only while going back: when it was found out says nothing about when it happened.
  */
-const completion = (call: Call, { rollbackSeq }: RunState): number =>
-  call.outcome === undefined || call.outcome.seq > rollbackSeq
-    ? Number.MAX_SAFE_INTEGER / 2 + call.seq
-    : call.outcome.seq
+const completion = (step: Call | Wait, { rollbackSeq }: RunState): number =>
+  step.outcome === undefined || step.outcome.seq > rollbackSeq
+    ? Number.MAX_SAFE_INTEGER / 2 + step.seq
+    : step.outcome.seq
 
-/** Where the pivots are that happened. */
+/** Where the pivots are that happened. That of a child is where the record heard of it, which is not before it happened. */
 const pivotsOf = (state: RunState, scope: string): ReadonlyArray<number> =>
   Array.from(state.steps.values()).flatMap((step) => {
     if (!Path.isInside(step.path, scope)) return []
     if (step._tag === "value") return step.pivot ? [step.seq] : []
+    if (step._tag === "wait") return step.pivot === undefined ? [] : [step.pivot]
     const isPivot = step._tag === "call" && step.intent.pivot === true && !isDuplicate(step)
     return isPivot && step.outcome?._tag === "succeeded" ? [completion(step, state)] : []
   })
 
 /**
- * Whether a call was completed before the latest pivot. One that came after a savepoint had failed does not keep that
+ * Whether a call or child was completed before the latest pivot. One that came after a savepoint had failed does not keep that
  * from being taken back: what was begun is brought to its end.
  */
-const isBeforePivot = (state: RunState): ((call: Call) => boolean) => {
+const isBeforePivot = (state: RunState): ((step: Call | Wait) => boolean) => {
   const pivots = pivotsOf(state, Path.root)
   if (pivots.length === 0) return () => false
   const savepoints = Array.from(state.steps.values()).filter((step) => step._tag === "savepoint")
-  return (call) => {
-    const failed = savepoints.filter(({ path }) => Path.isInside(call.path, path)).map(({ seq }) => seq)
+  return (step) => {
+    const failed = savepoints.filter(({ path }) => Path.isInside(step.path, path)).map(({ seq }) => seq)
     const until = Math.min(Number.POSITIVE_INFINITY, ...failed)
-    const done = completion(call, state)
+    const done = completion(step, state)
     return pivots.some((pivot) => pivot < until && done < pivot)
   }
 }
 
 /**
- * The calls of a run, or of a scope of it, in the order in which a rollback takes them back.
+ * The calls and children of a run, or of a scope of it, in the order in which a rollback takes them back.
  *
  * `canCompensate` tells of a transaction call whether its tool has a compensation; reversible ones always have.
  */
@@ -95,13 +130,13 @@ export const plan = (
 ): ReadonlyArray<Item> => {
   const rules: Rules = { canCompensate, isPassed: isBeforePivot(state) }
   return Array.from(state.steps.values())
-    .filter((step) => step._tag === "call")
-    .filter((call) => Path.isInside(call.path, scope))
+    .filter(isPlanned)
+    .filter((step) => Path.isInside(step.path, scope))
     .sort((a, b) => completion(b, state) - completion(a, state))
-    .map((call) => itemOf(call, rules))
+    .map((step) => (step._tag === "call" ? itemOf(step, rules) : childItemOf(state, step, rules)))
 }
 
-/** Whether a pivot happened inside `scope`: then its work cannot be taken back. */
+/** Whether a pivot happened inside `scope`, or in a child there: then its work cannot be taken back. */
 export const hasPivot = (state: RunState, scope: string): boolean => pivotsOf(state, scope).length > 0
 
 /** What stands though it was to be taken back, of a run that went back or of a savepoint that failed. */
@@ -113,3 +148,7 @@ export const standing = (state: RunState): ReadonlyArray<Call> => {
     (item._tag === "standing" || item._tag === "compensate") && isTakenBack(item.call) ? [item.call] : []
   )
 }
+
+/** The runs in which something of this one's children stands though they went back, whatever became of this run itself. */
+export const standingChildren = (state: RunState): ReadonlyArray<Extract<ChildItem, { readonly run: string }>> =>
+  plan(state).filter((item) => item._tag === "childStands")

@@ -19,7 +19,7 @@ import { definition, type Definition } from "../tool/internal/definition.ts"
 import { ask, type Running } from "../tool/internal/running.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
-import { type SagaDefinition, Worker } from "./internal/engine.ts"
+import { type SagaDefinition, sagaDefinition, Worker } from "./internal/engine.ts"
 import {
   type Handle,
   type RunCancelled,
@@ -55,7 +55,15 @@ export type Needs<R, Names extends string> = R extends Tool.Listed<Names> | Runn
 /** What a saga's layer asks for on behalf of its tools. */
 export type ToolNeeds<R> = R extends Tool.Transactional ? Transactions : R
 
-/** A saga: what its runs take and give, which tools it may call, and how a run of it is named. */
+/**
+ * A saga: what its runs take and give, which tools it may call, and how a run of it is named.
+ *
+ * It is a function too: in the body of a saga that lists it, `yield* SettleUp({ ... })` is a child, a run of its own and one
+ * step of its parent. Its own `idempotencyKey` and `deadline` are not asked then. It fails with its declared error alone;
+ * it goes back where its parent does, also after it completed; and where its branch is given up it is cancelled.
+ *
+ * **If the process dies** child and parent go on from their records, in whatever order and wherever.
+ */
 export interface Saga<
   out Name extends string,
   in out Payload,
@@ -65,11 +73,14 @@ export interface Saga<
   out R
 >
   extends Pipeable.Pipeable {
+  (payload: Payload): Effect.Effect<Success, Error, Tool.Listed<Name>>
   readonly name: Name
   readonly version: number
   readonly payloadSchema: Tool.Plain
   readonly successSchema: Tool.Plain
   readonly errorSchema: Tool.Plain
+  /** A saga that lists it needs none of its services: its own layer has them. */
+  readonly "~R": never
   /**
    * Gives the saga its body, and its runs to the worker.
    *
@@ -117,7 +128,7 @@ export interface Any {
  *
  * - `version`: raise it when runs under way could not go on under the new body.
  * - `success`: default `Schema.Void`. `error`: default `Schema.Never`.
- * - `tools`: all that the body may call. It is also what a rollback needs, so a tool stays listed while runs that
+ * - `tools`: all that the body may call, tools and other sagas. It is also what a rollback needs, so a tool stays listed while runs that
  *   called it can still be taken back.
  * - `idempotencyKey`: names the run. 1 to 500 characters without NUL.
  * - `deadline`: how long a run may take from its start, by the database's clock; after that it is taken back. Default: for
@@ -128,7 +139,7 @@ export interface Any {
 export const make = <
   const Name extends string,
   P extends Tool.Fields,
-  const T extends ReadonlyArray<Tool.Any>,
+  const T extends ReadonlyArray<Tool.Listable>,
   S extends Tool.Plain = Schema.Void,
   E extends Tool.Plain = Schema.Never
 >(
@@ -151,14 +162,17 @@ export const make = <
     payload: Schema.Struct(options.payload),
     success: options.success ?? Schema.Void,
     error: options.error ?? Schema.Never,
-    tools: toolsOf(name, options.tools as Iterable<Tool.Any>),
+    ...listed(name, options.tools as Iterable<Tool.Listable>),
     deadlineMillis: deadlineOf(options.deadline)
   }
   const idempotencyKey = options.idempotencyKey as (payload: unknown) => string
   const start = (payload: unknown, given: StartOptions = {}) =>
     Runs.use((runs) => runs.start({ saga, idempotencyKey }, payload, given))
-  const fields = {
-    name,
+  const what = `The saga ${name}`
+  const call = (payload: unknown) => ask<unknown, unknown, never>(what, { _tag: "child", name, saga, payload })
+  Object.setPrototypeOf(call, Proto)
+  Object.defineProperty(call, "name", { value: name, enumerable: true })
+  return Object.assign(call, {
     version: saga.version,
     payloadSchema: saga.payload,
     successSchema: saga.success,
@@ -177,27 +191,39 @@ export const make = <
         runs
           .start({ saga, idempotencyKey }, payload, { ...given, waits: true })
           .pipe(Effect.flatMap((handle) => handle.await))
-      )
-  }
-  return Object.assign(Object.create(Pipeable.Prototype), fields)
+      ),
+    [sagaDefinition]: saga
+  }) as never
 }
+
+const Proto = Object.assign(Object.create(globalThis.Function.prototype), {
+  ...Pipeable.Prototype,
+  toJSON(this: Any) {
+    return { _id: "makegood/Saga", name: this.name, version: this.version }
+  }
+})
 
 const deadlineOf = (deadline: Duration.Input | undefined): number | undefined => {
   const millis = deadline === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(deadline))
   return millis === undefined || !Number.isFinite(millis) ? undefined : millis
 }
 
-const toolsOf = (saga: string, tools: Iterable<Tool.Any>): ReadonlyMap<string, Definition> => {
-  const found = new Map<string, Definition>()
-  for (const tool of tools) {
-    if (found.has(tool.name)) {
-      throw new TypeError(
-        `The saga ${saga} lists two tools named ${tool.name}. It was not defined. Rename one of them.`
-      )
+/** The tools and the sagas of a list, by name. */
+const listed = (saga: string, given: Iterable<Tool.Listable>): Pick<SagaDefinition, "tools" | "children"> => {
+  const tools = new Map<string, Definition>()
+  const children = new Map<string, SagaDefinition>()
+  for (const one of given) {
+    if (tools.has(one.name) || children.has(one.name)) {
+      throw new TypeError(`The saga ${saga} lists two tools named ${one.name}. It was not defined. Rename one of them.`)
     }
-    found.set(tool.name, (tool as unknown as { readonly [definition]: Definition })[definition])
+    const { [definition]: tool, [sagaDefinition]: child } = one as {
+      readonly [definition]?: Definition
+      readonly [sagaDefinition]?: SagaDefinition
+    }
+    if (tool !== undefined) tools.set(one.name, tool)
+    else if (child !== undefined) children.set(one.name, child)
   }
-  return found
+  return { tools, children }
 }
 
 // ---- inside a body

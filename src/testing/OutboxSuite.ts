@@ -17,6 +17,7 @@ import { Duration, Effect } from "effect"
 import type * as Outbox from "../outbox/Outbox.ts"
 import { appends } from "./internal/outbox/appends.ts"
 import { claims } from "./internal/outbox/claims.ts"
+import { gate } from "./internal/outbox/gate.ts"
 import { inbox } from "./internal/outbox/inbox.ts"
 import { retention } from "./internal/outbox/retention.ts"
 import { runs } from "./internal/outbox/runs.ts"
@@ -41,7 +42,7 @@ export interface Options {
 /** All cases, in an order that goes from the simple to the intricate. */
 export const cases = (options?: Options): ReadonlyArray<Case> => {
   const pass = options?.pass ?? Effect.sleep
-  return [runs, values, appends, inbox, claims, workers, retention].flatMap((drafts) =>
+  return [runs, values, appends, inbox, claims, workers, retention, gate].flatMap((drafts) =>
     drafts.map((draft) => draft((millis) => pass(Duration.millis(millis))))
   )
 }

@@ -58,21 +58,26 @@ export interface Tool<out Name extends string, in Parameters, out Success, out F
   readonly "~R": R
 }
 
-/** Any tool. */
-export interface Any extends Pipeable.Pipeable {
+/** What a saga can list among its `tools`: a tool, or another saga. */
+export interface Listable extends Pipeable.Pipeable {
   (parameters: never): Effect.Effect<unknown, unknown, Listed<string>>
   readonly name: string
-  readonly kind: Kind
   readonly version: number
   readonly description: string | undefined
   readonly "~R": unknown
 }
 
 /** The name of a tool. */
-export type Name<T extends Any> = T["name"]
+export type Name<T extends Listable> = T["name"]
+/** Any tool. */
+export interface Any extends Listable {
+  readonly kind: Kind
+  readonly description: string | undefined
+}
+
 
 /** The services a tool's functions use. */
-export type Services<T extends Any> = T["~R"]
+export type Services<T extends Listable> = T["~R"]
 
 /** Why a call is taken back. */
 export type RollbackCause = { readonly _tag: "failed" } | { readonly _tag: "cancelled"; readonly by: string }

@@ -1,10 +1,10 @@
-/** A toolkit is a list of tools under different names, to be listed by sagas as a whole. */
-import type { Any } from "./Tool.ts"
+/** A toolkit is a list of tools, and of sagas, under different names, to be listed by sagas as a whole. */
+import type { Listable } from "./Tool.ts"
 
 /** `unknown` where all names differ; else a type that nothing fits, whose text is the message. */
-export type UniqueNames<T extends ReadonlyArray<Any>, Seen extends string = never> = T extends readonly [
-  infer Head extends Any,
-  ...infer Rest extends ReadonlyArray<Any>
+export type UniqueNames<T extends ReadonlyArray<Listable>, Seen extends string = never> = T extends readonly [
+  infer Head extends Listable,
+  ...infer Rest extends ReadonlyArray<Listable>
 ]
   ? string extends Head["name"]
     ? UniqueNames<Rest, Seen>
@@ -14,12 +14,12 @@ export type UniqueNames<T extends ReadonlyArray<Any>, Seen extends string = neve
   : unknown
 
 /** Tools under different names. Iterable. */
-export interface Toolkit<out Tools extends ReadonlyArray<Any>> extends Iterable<Tools[number]> {
+export interface Toolkit<out Tools extends ReadonlyArray<Listable>> extends Iterable<Tools[number]> {
   readonly tools: Tools
 }
 
 /** Joins tools into a toolkit. Two tools of one name do not compile. */
-export const make = <const T extends ReadonlyArray<Any>>(...tools: T & UniqueNames<NoInfer<T>>): Toolkit<T> => ({
+export const make = <const T extends ReadonlyArray<Listable>>(...tools: T & UniqueNames<NoInfer<T>>): Toolkit<T> => ({
   tools,
   [Symbol.iterator]: () => (tools as T)[Symbol.iterator]() as Iterator<T[number]>
 })

@@ -12,6 +12,7 @@ const claims = {
   "07-retries": "does with each failure what its class says",
   "08-transactions": "starts a run with the caller's transaction, and changes rows exactly once",
   "09-looking-at-runs": "finds, follows and cancels a run",
+  "10-breaking-things": "finds a refund that forgets the fee, and shows where",
   "20-agent": "tells a model what became of its calls, and asks a person about its budget",
   "21-agent-in-a-saga": "takes back what an agent did, with the saga's own steps or by itself"
 }

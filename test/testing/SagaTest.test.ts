@@ -363,7 +363,7 @@ describe("a run that is played", () => {
       const error = yield* Effect.flip(play().pipe(claim))
       assert.match(error.found, found)
       assert.include(error.message, "intended ChargeCard")
-      assert.include(error.message, "charges done for ChargeCard")
+      assert.include(error.message, "charges done (ChargeCard)")
     })
   )
 

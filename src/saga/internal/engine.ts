@@ -13,8 +13,13 @@ export interface SagaDefinition {
   readonly success: Plain
   readonly error: Plain
   readonly tools: ReadonlyMap<string, Definition>
+  /** The sagas that it may call. */
+  readonly children: ReadonlyMap<string, SagaDefinition>
   readonly deadlineMillis: number | undefined
 }
+
+/** Where a saga keeps its definition, out of the way of those who use it. */
+export const sagaDefinition = Symbol.for("makegood/saga")
 
 /** A saga with its body, and the context its layer was built in: the one its tools execute in. */
 export interface Handler {

@@ -77,16 +77,20 @@ const entryText = (entry: Entry.Entry): string => {
   return parts.join(" ")
 }
 
+const inTheWorld = {
+  act: { done: "done", known: "known already", refused: "refused", nothing: "not done" },
+  undo: {
+    done: "taken back",
+    known: "taken back already",
+    refused: "taking back refused",
+    nothing: "nothing there to take back"
+  },
+  find: { done: "there", known: "asked about: there", refused: "not told", nothing: "asked about: not there" }
+} as const
+
 const lineText = ({ came, kind, path, what }: Line): string => {
-  const whose = path === undefined || path === what || path === `${what}!compensate` ? "" : ` for ${path}`
-  const action = { act: "done", undo: "taken back", find: "asked about" }[kind]
-  const result = {
-    done: "",
-    known: kind === "find" ? ": it stands" : ": known already",
-    refused: ": refused",
-    nothing: kind === "find" ? ": not there" : ": nothing there"
-  }[came]
-  return `${what} ${action}${result}${whose}`
+  const whose = path === undefined || path === what || path === `${what}!compensate` ? "" : ` (${path})`
+  return `${what} ${inTheWorld[kind][came]}${whose}`
 }
 
 const width = 58

@@ -1,8 +1,8 @@
 /**
  * The link between a saga's body and the engine that runs it: what a step asks, and whom.
  *
- * A tool, a recorded value, a wait and a group of branches are all asked through {@link ask}. The engine puts a {@link Running}
- * into the context of each scope's fiber; outside a saga there is none, and nothing happens.
+ * A tool, a recorded value, a child, a wait and a group of branches are all asked through {@link ask}. The engine puts a
+ * {@link Running} into the context of each scope's fiber; outside a saga there is none, and nothing happens.
  */
 import { Context, Effect } from "effect"
 import type { Fiber } from "effect"
@@ -35,6 +35,8 @@ export type Step =
       /** Whether the first branch leads: when it ends, the others are given up. */
       readonly led?: boolean
     }
+  /** A run of another saga, whose definition is in `saga/internal/engine.ts`. */
+  | { readonly _tag: "child"; readonly name: string; readonly saga: unknown; readonly payload: unknown }
   /** What it waits for, `wait/internal/waiting.ts` says. */
   | { readonly _tag: "wait"; readonly name: string; readonly waiting: unknown }
 

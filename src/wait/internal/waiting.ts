@@ -7,6 +7,7 @@
  */
 import type { Effect, Exit, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { Wait } from "../../outbox/RunState.ts"
 import { ask as askRunning, type Running } from "../../tool/internal/running.ts"
 
@@ -23,6 +24,13 @@ export interface Waiting {
   readonly until: (now: number) => number | undefined
   /** Its end, if the time or one of the messages that no wait has used yet is one. */
   readonly over: (wait: Wait, unused: ReadonlyArray<Entry.Told>, now: number) => End | undefined
+  /** Of a child: its run's id. */
+  readonly run?: string
+  /**
+   * What is to be done once the wait stands in the record: done again in every incarnation until the wait is over, so
+   * doing it twice has to be doing it once.
+   */
+  readonly begun?: Effect.Effect<void, OutboxError>
   /** What the body is given; a text says why the record cannot be read. */
   readonly give: (answered: Entry.Answered) => Result.Result<Exit.Exit<unknown, unknown>, string>
 }

@@ -8,22 +8,27 @@ import { Cause, Effect, Exit, Result, Scope } from "effect"
 import type { Duration, Fiber } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { Change, Message, Outbox, Phase, Run, State, Transactions } from "../../outbox/Outbox.ts"
+import type { Change, Message, NewRun, Outbox, OutboxError, Phase, Run, State } from "../../outbox/Outbox.ts"
+import type { Transactions } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
 import * as Landmark from "../Landmark.ts"
+import * as Answers from "./answers.ts"
+import * as Bell from "./bell.ts"
 import * as bodyContext from "./bodyContext.ts"
+import * as Children from "./children.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import type { Lease } from "./lease.ts"
 import type { Limits } from "./limits.ts"
 import * as Pen from "./pen.ts"
-import type { Desk, Unfinished } from "./progress.ts"
+import { type Desk, durable, type Unfinished } from "./progress.ts"
 import * as Release from "./release.ts"
 import * as Rollback from "./rollback.ts"
 import * as Room from "./room.ts"
-import type { Answer, Stage, Verdict } from "./scope.ts"
+import type { Stage, Verdict } from "./scope.ts"
+import { resultOf } from "./outcome.ts"
 import { make as makeStage } from "./stage.ts"
 import * as Steps from "./steps.ts"
 import * as Waits from "./waits.ts"
@@ -31,6 +36,8 @@ import * as Waits from "./waits.ts"
 /** What the worker lends to all its incarnations. */
 export interface Surroundings {
   readonly outbox: Outbox["Service"]
+  /** Starts a run once, here if there is room for it. */
+  readonly startRun: (run: NewRun) => Effect.Effect<void, OutboxError>
   readonly transactions: Transactions["Service"] | undefined
   readonly lease: Lease
   readonly limits: Limits
@@ -76,7 +83,9 @@ export const make = (
   const scope = Scope.makeUnsafe()
   const inFlight = new Map<string, Fiber.Fiber<unknown, unknown>>()
   const givenUp = new Set<string>()
-  const hurried = new Set<() => void>()
+  const giveUpChild = new Map<string, () => void>()
+  const bell = Bell.make()
+  const answers = Answers.make((path, given) => stage.answer(path, given))
   const room = Room.make({ now: lease.now, fork: surroundings.fork })
   /** Savepoints whose work is being taken back. */
   const goingBack = new Set<string>()
@@ -132,26 +141,14 @@ export const make = (
     maxValueBytes: surroundings.maxValueBytes,
     holdMillis: surroundings.holdMillis,
     state,
+    family: Children.make({ ...surroundings, runId, sagas: handler.saga.children }),
     placed: (path) => {
-      if (!isGoingBack && !isReleasing) order.push({ path, answer: undefined })
+      if (!isGoingBack && !isReleasing) answers.placed(path)
     },
-    displaced: (path) => {
-      const at = order.findIndex((placed) => placed.path === path)
-      if (at >= 0) order.splice(at, 1)
-      answerNext()
-    },
+    displaced: (path) => answers.displaced(path),
     stamp: () => (lastStamp = Math.max(lastStamp, lease.now())),
     haste: (path) => (isLeaving ? "leave" : givenUp.has(path) ? "giveUp" : "on"),
-    hurried: () =>
-      Effect.callback<void>((resume) => {
-        const listener = () => resume(Effect.void)
-        hurried.add(listener)
-        return Effect.sync(() => hurried.delete(listener))
-      })
-  }
-
-  const hurry = () => {
-    for (const listener of Array.from(hurried)) listener()
+    hurried: () => bell.heard
   }
 
   /** Messages that a wait has used, whether or not that is durable yet. */
@@ -170,6 +167,17 @@ export const make = (
       if (inFlight.size > 0) return
       quiet()
       considerResting()
+    })
+  }
+
+  /** Does something for the step at `path`, once all written so far is durable. */
+  const setOff = (path: string, effect: Effect.Effect<void, OutboxError>, then: () => void = () => {}) => {
+    const done = Children.patiently(effect, { lease, isLeaving: () => isLeaving })
+    track(path, Effect.andThen(durable(desk), done), (result) => {
+      if (Result.isSuccess(result)) return then()
+      const { message, reason } = result.failure
+      if (!reason.retryable) stuck({ reason: "defect", path, why: message })
+      else leftUndone()
     })
   }
 
@@ -199,7 +207,7 @@ export const make = (
     room.close()
     isLeaving = true
     whenQuiet = then
-    hurry()
+    bell.ring()
     if (inFlight.size === 0 && driver === undefined) quiet()
   }
 
@@ -248,7 +256,7 @@ export const make = (
 
   /** Lets go of a run of which nothing is in flight and that waits for something far away. */
   const considerResting = () => {
-    if (isDown || isLeaving || inFlight.size > 0 || driver !== undefined || order.length > 0) return
+    if (isDown || isLeaving || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
     if (!isWaiting || !(isGoingBack || isReleasing || stage.isStill())) return
     const until = room.earliest()
@@ -260,10 +268,9 @@ export const make = (
     pen.flush(() => {
       if (isDown || isLeaving) return
       if (ending._tag === "waits") {
-        const isGivenUp = () => givenUp.has(path)
-        Waits.wait({ ...desk, room, used, isGivenUp }, ending.path, ending.waiting, state.waits.get(ending.path), () =>
-          pen.flush(again)
-        )
+        const waitingDesk = { ...desk, room, used, begin: setOff, isGivenUp: () => givenUp.has(path) }
+        const standing = Waits.recorded(state, ending.path)
+        Waits.wait(waitingDesk, ending.path, ending.waiting, standing, () => pen.flush(again))
       } else {
         // Given up, it goes no further than to where nothing is in doubt, and that may take as long.
         const wasGivenUp = givenUp.has(path)
@@ -293,23 +300,6 @@ export const make = (
 
   // ---- forward
 
-  /** Answers in the order of their outcomes in the record; absent while the call is still on its way to its end. */
-  const order: Array<{ readonly path: string; answer: Answer | undefined }> = []
-
-  const answer = (path: string, given: Answer) => {
-    const placed = order.find((other) => other.path === path)
-    if (placed === undefined) order.push({ path, answer: given })
-    else placed.answer = given
-    answerNext()
-  }
-
-  const answerNext = () => {
-    for (let next = order[0]; next?.answer !== undefined; next = order[0]) {
-      order.shift()
-      stage.answer(next.path, next.answer)
-    }
-  }
-
   const perform = Steps.make({
     runId,
     desk,
@@ -317,22 +307,21 @@ export const make = (
     used,
     givenUp,
     goingBack,
+    giveUpChild,
+    begin: setOff,
     tools: handler.saga.tools,
     isLeaving: () => isLeaving,
     running: () => changeTo("running"),
     track,
     later,
-    answer,
+    answer: (path, given) => answers.answer(path, given),
     stuck,
     left: leftUndone
   })
 
   const bodyEnded = (exit: Exit.Exit<unknown, unknown>) => {
     Landmark.reached("body.ended", runId)
-    const { error, name, success } = handler.saga
-    const encoded = Exit.isSuccess(exit)
-      ? Value.codec(success).encode(exit.value, `the result of ${name}`)
-      : Value.codec(error).encode(Cause.squash(exit.cause), `the failure of ${name}`)
+    const encoded = resultOf(handler.saga, exit)
     if (Result.isFailure(encoded)) return stuck({ reason: "defect", path: undefined, why: encoded.failure.message })
     const { text } = encoded.success
     if (Exit.isFailure(exit)) goBack({ _tag: "rollback_began", cause: "failed", value: text })
@@ -347,11 +336,19 @@ export const make = (
     leave(() => pen.turn([{ _tag: "body_succeeded", value }], changeTo("running"), release))
   }
 
-  const end = (how: Entry.Ended["state"], result: string | undefined) =>
-    turnTo(
-      [{ _tag: "ended", state: how, ...(result === undefined ? {} : { value: result }) }],
-      changeTo(how, { result })
+  const end = (how: Entry.Ended["state"], result: string | undefined) => {
+    const entry: Entry.Ended = { _tag: "ended", state: how, ...(result === undefined ? {} : { value: result }) }
+    const { parent } = run
+    if (parent === undefined || run.undoes !== undefined) return turnTo([entry], changeTo(how, { result }))
+    const wentBack = isGoingBack
+    const turn = () => {
+      if (!isDown && !isLeaving && isGoingBack === wentBack) turnTo([entry], changeTo(how, { result }))
+    }
+    // A child's pivot is its parent's, which hears of it before it hears of the end.
+    pen.flush(() =>
+      Rollback.hasPivot(state, Path.root) ? setOff("!pivot", desk.family.tellPivot(parent), turn) : turn()
     )
+  }
 
   const stage: Stage = makeStage({
     runId,
@@ -363,8 +360,10 @@ export const make = (
     perform,
     givenUp: (path) => {
       givenUp.add(path)
-      if (state.steps.get(path)?._tag !== "call") room.leave(path)
-      hurry()
+      const giveUp = giveUpChild.get(path)
+      if (giveUp !== undefined) giveUp()
+      else if (state.steps.get(path)?._tag !== "call") room.leave(path)
+      bell.ring()
       room.lookAround()
     },
     passes: (path) => Rollback.hasPivot(state, path),

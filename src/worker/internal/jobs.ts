@@ -6,10 +6,12 @@ import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import * as Identity from "../../saga/internal/identity.ts"
+import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Job } from "./progress.ts"
+import * as Children from "./children.ts"
 import type { Answer, Asked, Verdict } from "./scope.ts"
 import * as Waits from "./waits.ts"
 
@@ -100,6 +102,9 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   if (recorded._tag === "wait" && step._tag === "wait") return Waits.difference(step.waiting as Waiting, recorded)
   if (recorded._tag === "value" && step._tag === "record") return undefined
   if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
+  if (recorded._tag === "wait" && step._tag === "child") {
+    return Children.difference(step.saga as SagaDefinition, step.payload, recorded)
+  }
   if (recorded._tag !== "call" || step._tag !== "call") {
     return `The record has ${kindOf(recorded)} at ${path}, the body asked for ${kindAsked(step)}.`
   }
@@ -139,6 +144,8 @@ const kindAsked = (step: AskedStep): string => {
       return "a value"
     case "wait":
       return `the wait ${step.name}`
+    case "child":
+      return `the child ${step.name}`
     case "takeBack":
       return `the taking-back of the savepoint ${step.name}`
   }
@@ -172,6 +179,9 @@ export const recall = (asked: Asked): Answer | Verdict => {
   }
   if (recorded?._tag === "savepoint" && step._tag === "takeBack" && recorded.outcome !== undefined) {
     return { exit: step.exit, stamp: recorded.outcome.stamp }
+  if (recorded?._tag === "wait" && step._tag === "child" && recorded.outcome !== undefined) {
+    return Waits.answerOf(path, { give: Children.giveOf(step.saga as SagaDefinition, path) }, recorded.outcome.entry)
+  }
   }
   if (recorded?._tag === "call" && step._tag === "call" && recorded.intent.held !== undefined) {
     return { exit: Exit.succeed(undefined), stamp: recorded.intent.held }

@@ -1,8 +1,15 @@
 /** The ends of a call's life, as they are recorded (G5). */
-import { Result } from "effect"
+import { Cause, Exit, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
+import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import { type Desk, type Ending, type Job, type Progress, stuck, withPending } from "./progress.ts"
+
+/** What a body ended with, as it is recorded. */
+export const resultOf = ({ error, name, success }: SagaDefinition, exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isSuccess(exit)
+    ? Value.codec(success).encode(exit.value, `the result of ${name}`)
+    : Value.codec(error).encode(Cause.squash(exit.cause), `the failure of ${name}`)
 
 /** Records that it happened. A result that cannot be kept does not lose the act. */
 export const succeeded = (

@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* (
     // A run has one incarnation here: what came before this claim is void.
     held.get(run.runId)?.incarnation.putDown()
     const incarnation = Incarnation.make(
-      { ...settings, lease, maxDeaths, fork },
+      { ...settings, lease, maxDeaths, fork, startRun },
       {
         run,
         epoch,
@@ -342,6 +342,20 @@ export const make = Effect.fnUntraced(function* (
       }
     }
   }
+
+  const startRun = (given: NewRun) =>
+    Effect.suspend(() => {
+      const run = { ...given, worker: local.holderFor(given.saga, given.version, given.runId) }
+      return outbox.start(run).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (exit._tag === "Failure" || exit.value._tag === "exists") local.notStarted(run.runId)
+            else local.started(run, exit.value)
+          })
+        ),
+        Effect.asVoid
+      )
+    })
 
   const worker: Worker["Service"] = {
     id: Effect.sync(() => lease.worker),

@@ -9,6 +9,7 @@ import type { Definition, Manner } from "../../tool/internal/definition.ts"
 import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
+import type { Family } from "./children.ts"
 import type { Lease } from "./lease.ts"
 import type { Limits } from "./limits.ts"
 import type { Pen } from "./pen.ts"
@@ -55,6 +56,7 @@ export interface Desk {
   /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
   readonly holdMillis: number
   readonly state: RunState
+  readonly family: Family
   /** The outcome of a call gets its place in the record: its answer is delivered before those of places to come. */
   readonly placed: (path: string) => void
   /** It does not stand there after all. */

@@ -12,9 +12,11 @@ import { hasPivot, type Item, plan } from "../../saga/Rollback.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { perform } from "./call.ts"
+import { patiently } from "./children.ts"
 import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
-import { type Desk, durable, type Unfinished } from "./progress.ts"
+import { commit, type Desk, durable, type Unfinished } from "./progress.ts"
+import { verify } from "./reading.ts"
 import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
@@ -45,17 +47,18 @@ const stuck = (reason: Verdict["reason"], path: string, why: string): Ending => 
 })
 
 /**
- * Settles what is in doubt, then takes back by a plan made anew from the record: a pivot that is found only now counts.
+ * Settles what is in doubt, and the ends of children, then takes back by a plan made anew from the record: a pivot that is
+ * found only now counts.
  */
 export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Return<Ending> {
-  const unsettled = yield* settleAll(driving)
-  if (unsettled !== undefined) return unsettled
+  const unfinished = (yield* cancelChildren(driving)) ?? (yield* settleAll(driving))
+  if (unfinished !== undefined) return unfinished
   const items = planOf(driving)
   for (const item of items) {
     const done = yield* takeBack(driving, item)
     if (done !== undefined) return done
   }
-  const stands = items.some((item) => item._tag === "standing")
+  const stands = items.some((item) => item._tag === "standing" || item._tag === "childStands")
   return { _tag: "ended", state: stands ? "partly_rolled_back" : "rolled_back" }
 })
 
@@ -79,10 +82,35 @@ const open = ({ desk, tools }: Driving, call: Call): Opened => {
     : { _tag: "opened", tool, parameters: parameters.success }
 }
 
+/** Tells all children that have not ended to go back, so that none of them goes on while others do (G3). */
+const cancelChildren = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Return<Done> {
+  const { desk } = driving
+  const isLeaving = () => desk.haste(driving.scope) === "leave"
+  for (const item of planOf(driving)) {
+    if (item._tag !== "endChild") continue
+    const { asked, path } = item.child
+    const told = yield* patiently(desk.family.cancel(item.child, "Its parent goes back."), { ...desk, isLeaving })
+    if (Result.isFailure(told)) {
+      const { message, reason } = told.failure
+      return reason.retryable ? { _tag: "left" } : stuck("defect", path, message)
+    }
+    if (told.success) continue
+    return stuck(
+      "no_handler",
+      path,
+      `The saga lists no saga ${asked.name} any more, so its run ${path} cannot be ended. List it again, and resume.`
+    )
+  }
+  return undefined
+})
+
 /** Settles all doubts, newest first, but for those that `compensateInDoubt` settles in its turn. */
 const settleAll = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Return<Done> {
-  for (const { _tag, call } of planOf(driving)) {
-    if (_tag !== "settle") continue
+  for (const item of planOf(driving)) {
+    if (item._tag === "endChild")
+      return { _tag: "waits", path: item.child.path, waiting: driving.desk.family.end(item.child) }
+    if (item._tag !== "settle") continue
+    const { call } = item
     const opened = open(driving, call)
     if (opened._tag === "ending") return opened.ending
     const unsettled = yield* settle(driving, opened.tool, call, opened.parameters)
@@ -92,8 +120,13 @@ const settleAll = Effect.fnUntraced(function* (driving: Driving): Effect.fn.Retu
   return undefined
 })
 
-const takeBack = Effect.fnUntraced(function* (driving: Driving, { _tag, call }: Item): Effect.fn.Return<Done> {
-  if (_tag !== "compensate" && _tag !== "settle") return undefined
+const takeBack = Effect.fnUntraced(function* (driving: Driving, item: Item): Effect.fn.Return<Done> {
+  if (item._tag === "undoChild") {
+    const path = Path.compensationOf(item.child.path)
+    return { _tag: "waits", path, waiting: driving.desk.family.undo(item.child) }
+  }
+  if (item._tag !== "compensate" && item._tag !== "settle") return undefined
+  const { call } = item
   const opened = open(driving, call)
   if (opened._tag === "ending") return opened.ending
   const { parameters, tool } = opened

@@ -2,9 +2,10 @@
 import { Cause, Effect, Exit, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { Change } from "../../outbox/Outbox.ts"
+import type { Change, OutboxError } from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
+import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import { perform as performJob } from "./call.ts"
 import * as Jobs from "./jobs.ts"
@@ -27,11 +28,15 @@ export interface Floor {
   /** Savepoints whose work is being taken back. */
   readonly goingBack: Set<string>
   readonly tools: ReadonlyMap<string, Definition>
+  /** What is to be done where the scope of a child is given up, by the child's path. */
+  readonly giveUpChild: Map<string, () => void>
   readonly isLeaving: () => boolean
   /** The run's row, as it is now. */
   readonly running: () => Change
   /** Executes under the layer's context until it ends or the run is put down. */
   readonly track: <A>(path: string, effect: Effect.Effect<A>, then: (result: A) => void) => void
+  /** Does something for the step at `path`, once all written so far is durable. */
+  readonly begin: (path: string, effect: Effect.Effect<void, OutboxError>) => void
   /** Goes on `again` when its time has come. */
   readonly later: (path: string, ending: Unfinished, again: () => void) => void
   readonly answer: (path: string, answer: Answer) => void
@@ -41,8 +46,8 @@ export interface Floor {
 }
 
 export const make = (floor: Floor): ((asked: Asked) => void) => {
-  const { answer, desk, givenUp, goingBack, isLeaving, later, left, room, runId, running, stuck, tools, track, used } =
-    floor
+  const { answer, begin, desk, giveUpChild, givenUp, goingBack, isLeaving, later, left } = floor
+  const { room, runId, running, stuck, tools, track, used } = floor
 
   const performCall = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "call" }>) => {
     const { path } = asked
@@ -75,12 +80,26 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
 
   const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
     const record = recorded?._tag === "wait" ? recorded : undefined
-    Waits.wait({ ...desk, room, used, isGivenUp: () => false }, path, waiting, record, (end) => {
+    Waits.wait({ ...desk, room, used, begin, isGivenUp: () => false }, path, waiting, record, (end) => {
+      giveUpChild.delete(path)
       if (end === undefined) return
       const given = Waits.answerOf(path, waiting, end)
       if ("reason" in given) stuck(given)
       else answer(path, given)
     })
+  }
+
+  /** A child whose scope is given up is cancelled, and its end awaited: all of it goes back, unless it has completed. */
+  const performChild = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "child" }>) => {
+    const { path } = asked
+    const waiting = desk.family.ask(path, step.saga as SagaDefinition, step.payload)
+    if (Result.isFailure(waiting)) return stuck({ reason: "defect", path, why: waiting.failure })
+    const child = { path, asked: Waits.awaited(path, waiting.success, desk.lease.now()) }
+    const giveUp = () =>
+      begin(`${path}!cancel`, Effect.asVoid(desk.family.cancel(child, "Its parent goes on without it.")))
+    giveUpChild.set(path, giveUp)
+    performWait(asked, waiting.success)
+    if (asked.isGivenUp() && giveUpChild.has(path)) giveUp()
   }
 
   /** Takes back the work of a savepoint that failed, then tells the body. */
@@ -124,6 +143,8 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
         return performCall(asked, step)
       case "record":
         return makeValue(path, step)
+      case "child":
+        return performChild(asked, step)
       case "wait":
         return performWait(asked, step.waiting as Waiting)
       case "takeBack":

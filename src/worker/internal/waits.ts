@@ -1,8 +1,10 @@
 /** The life of a wait: that it began, that it is over, and what the body is given (G12, G13). */
 import { Result } from "effect"
+import type { Effect } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Path from "../../outbox/Path.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Desk } from "./progress.ts"
@@ -16,6 +18,8 @@ export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "st
   readonly used: Set<string>
   /** Whether nobody wants to know the end any more; then there is none in the record. */
   readonly isGivenUp: () => boolean
+  /** Does something for the wait at `path`, once all written so far is durable. */
+  readonly begin: (path: string, effect: Effect.Effect<void, OutboxError>) => void
 }
 
 /** The entry with which a wait begins. */
@@ -27,8 +31,15 @@ export const awaited = (path: string, waiting: Waiting, now: number): Entry.Awai
     wait: waiting.kind,
     name: waiting.name,
     ...(waiting.asked === undefined ? {} : { digest: digestOfText(waiting.asked), value: waiting.asked }),
-    ...(until === undefined ? {} : { until })
+    ...(until === undefined ? {} : { until }),
+    ...(waiting.run === undefined ? {} : { run: waiting.run })
   }
+}
+
+/** What the record knows of the wait at `path`. */
+export const recorded = ({ steps, waits }: RunState.RunState, path: string): RunState.Wait | undefined => {
+  const step = waits.get(path) ?? steps.get(path)
+  return step?._tag === "wait" ? step : undefined
 }
 
 /**
@@ -46,20 +57,23 @@ export const wait = (
   let standing = recorded
   if (standing === undefined) {
     const asked = awaited(path, waiting, now)
-    standing = { _tag: "wait", path, asked, seq: Number.MAX_SAFE_INTEGER, at: now, outcome: undefined }
+    standing = { _tag: "wait", path, asked, seq: Number.MAX_SAFE_INTEGER, at: now, notices: 0, outcome: undefined }
     desk.pen.write([asked], "soon")
   }
   const begun = standing
+  let isOver = false
   desk.room.enter(path, {
     until: begun.asked.until,
     look: (at) => {
       if (desk.isGivenUp()) {
+        isOver = true
         then(undefined)
         return true
       }
       const unused = desk.state.unused.filter((told) => !desk.used.has(told.id))
       const end = waiting.over(begun, unused, at)
       if (end === undefined) return false
+      isOver = true
       if (end.message !== undefined) desk.used.add(end.message)
       const answered: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), ...end }
       // What a call waits for is no step of its scope, and the body hears nothing of it.
@@ -69,10 +83,11 @@ export const wait = (
       return true
     }
   })
+  if (!isOver && waiting.begun !== undefined) desk.begin(path, waiting.begun)
 }
 
 /** What the body is given at the end of a wait. */
-export const answerOf = (path: string, waiting: Waiting, answered: Entry.Answered): Answer | Verdict => {
+export const answerOf = (path: string, waiting: Pick<Waiting, "give">, answered: Entry.Answered): Answer | Verdict => {
   const given = waiting.give(answered)
   return Result.isFailure(given)
     ? { reason: "undecodable", path, why: given.failure }

@@ -6,7 +6,7 @@
  * and that each was intended.
  */
 import type { Checker } from "../evidence.ts"
-import { changesOf, happened, isAct, isEnd, readAll, standing, violations } from "./history.ts"
+import { changesOf, happened, isAct, isEnd, readAll, standing, violations, wasTakenBack } from "./history.ts"
 
 export const G1: Checker = (evidence) => {
   const { add, found } = violations("G1")
@@ -37,7 +37,12 @@ export const G1: Checker = (evidence) => {
         const left = done - undone
         if (stands.has(call) && left < 1) add(`${call.path} should stand, and was taken back (${what})`, call)
         if (!stands.has(call) && left > 0) {
-          const why = outcome?._tag === "failed" ? "is recorded as failed" : "is not listed as standing"
+          const why =
+            outcome?._tag === "failed"
+              ? "is recorded as failed"
+              : wasTakenBack(history, call)
+                ? "is recorded as taken back"
+                : "is not listed as standing"
           add(`${call.path} ${why}, and the world still has it (${what})`, call)
         }
       }

@@ -14,9 +14,7 @@ interface Back {
 
 /** Whether `later` was there when `earlier` began to be taken back, and has to be taken back first. */
 const isFirst = (later: Back, earlier: Back): boolean =>
-  later !== earlier &&
-  later.call.intent.seq < earlier.compensation.intent.seq &&
-  dependsOn(later.call, earlier.call)
+  later !== earlier && later.call.intent.seq < earlier.compensation.intent.seq && dependsOn(later.call, earlier.call)
 
 /** Whether `later` may depend on `earlier`, and both are steps of one scope or of one inside the other. */
 const dependsOn = (later: Call, earlier: Call): boolean => {
