@@ -16,7 +16,6 @@ import { patiently } from "./children.ts"
 import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
 import { commit, type Desk, durable, type Unfinished } from "./progress.ts"
-import { verify } from "./reading.ts"
 import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
