@@ -13,6 +13,9 @@ const claims = {
   "08-transactions": "starts a run with the caller's transaction, and changes rows exactly once",
   "09-looking-at-runs": "finds, follows and cancels a run",
   "10-breaking-things": "finds a refund that forgets the fee, and shows where",
+  "11-savepoints": "takes back one plan, goes another way, and lists what stands of the first",
+  "12-waiting": "waits for a payment without being held, and uses a signal once",
+  "13-deadlines": "gives a stretch so much time, and takes the whole run back at its deadline",
   "20-agent": "tells a model what became of its calls, and asks a person about its budget",
   "21-agent-in-a-saga": "takes back what an agent did, with the saga's own steps or by itself"
 }
