@@ -7,8 +7,19 @@
  */
 import { Schema } from "effect"
 
-/** How a tool's act relates to the world; `model` asks what to do next, `compensation` takes another one back. */
-export const Act = Schema.Literals(["reversible", "irreversible", "query", "transaction", "model", "compensation"])
+/**
+ * How a tool's act relates to the world; `model` asks what to do next, `compensation` takes another one back, and `undo`
+ * is what a running body had taken back.
+ */
+export const Act = Schema.Literals([
+  "reversible",
+  "irreversible",
+  "query",
+  "transaction",
+  "model",
+  "undo",
+  "compensation"
+])
 export type Act = typeof Act.Type
 
 /** The class of a failure, as `Failure.FailureClass` names it. */

@@ -219,7 +219,7 @@ create table makegood.entry (
   path text,
   -- The tool that was called
   tool text,
-  -- How the call relates to the world: reversible, irreversible, query, transaction, model, compensation
+  -- How the call relates to the world: reversible, irreversible, query, transaction, model, undo, compensation
   act text,
   -- The class of a failure; inDoubt: it may have happened
   class text,

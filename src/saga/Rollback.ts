@@ -4,6 +4,7 @@
  * The body of the saga has no say in it, so a run can be rolled back after a deploy that changed the body. Calls whose
  * end is not known come first, the youngest intent foremost; then those that happened, in reverse order of completion.
  */
+import type { Act } from "../outbox/Entry.ts"
 import { isInDoubt } from "../outbox/RunState.ts"
 import * as Path from "../outbox/Path.ts"
 import type { Call, RunState, Step, Wait } from "../outbox/RunState.ts"
@@ -38,6 +39,9 @@ export type ChildItem =
 /** Why a call stands after a rollback. `pivot`: it was completed before a call after which the saga does not go back. */
 export type Standing = "irreversible" | "no_compensation" | "pivot" | "skipped"
 
+/** Acts that change nothing themselves. */
+const nothingDone: ReadonlySet<Act> = new Set<Act>(["query", "model", "undo"])
+
 const isCompensated = (call: Call): boolean => call.compensation?.outcome?._tag === "succeeded"
 
 /** Whether a call's outcome is that of another one, so that there is nothing of its own to take back. */
@@ -51,7 +55,7 @@ interface Rules {
 
 const itemOf = (call: Call, { canCompensate, isPassed }: Rules): CallItem => {
   if (isDuplicate(call)) return { _tag: "nothing", call }
-  if (call.intent.act === "query" || call.intent.act === "model") return { _tag: "nothing", call }
+  if (nothingDone.has(call.intent.act)) return { _tag: "nothing", call }
   if (isCompensated(call)) return { _tag: "compensated", call }
   if (call.skipped !== undefined) return { _tag: "standing", call, why: "skipped" }
   // A doubt that `compensateInDoubt` is settling goes on as that compensation.

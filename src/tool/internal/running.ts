@@ -37,6 +37,8 @@ export type Step =
     }
   /** A run of another saga, whose definition is in `saga/internal/engine.ts`. */
   | { readonly _tag: "child"; readonly name: string; readonly saga: unknown; readonly payload: unknown }
+  /** Takes back calls of the scope, by their paths in it. Its answer says of each what became of it. */
+  | { readonly _tag: "undo"; readonly name: string; readonly paths: ReadonlyArray<string> }
   /** What it waits for, `wait/internal/waiting.ts` says. */
   | { readonly _tag: "wait"; readonly name: string; readonly waiting: unknown }
 

@@ -13,6 +13,7 @@ import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Job } from "./progress.ts"
 import * as Children from "./children.ts"
 import type { Answer, Asked, Verdict } from "./scope.ts"
+import * as Undo from "./undo.ts"
 import * as Waits from "./waits.ts"
 
 type AskedStep = Asked["step"]
@@ -102,6 +103,7 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   if (recorded._tag === "wait" && step._tag === "wait") return Waits.difference(step.waiting as Waiting, recorded)
   if (recorded._tag === "value" && step._tag === "record") return undefined
   if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
+  if (recorded._tag === "call" && step._tag === "undo") return Undo.difference(step, recorded)
   if (recorded._tag === "wait" && step._tag === "child") {
     return Children.difference(step.saga as SagaDefinition, step.payload, recorded)
   }
@@ -148,6 +150,8 @@ const kindAsked = (step: AskedStep): string => {
       return `the child ${step.name}`
     case "takeBack":
       return `the taking-back of the savepoint ${step.name}`
+    case "undo":
+      return `the taking-back of ${step.paths.join(", ")}`
   }
 }
 
@@ -186,6 +190,7 @@ export const recall = (asked: Asked): Answer | Verdict => {
   if (recorded?._tag === "call" && step._tag === "call" && recorded.intent.held !== undefined) {
     return { exit: Exit.succeed(undefined), stamp: recorded.intent.held }
   }
+  if (step._tag === "undo") return Undo.recall(asked)
   if (recorded?._tag !== "call" || step._tag !== "call" || recorded.outcome === undefined) {
     return { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as what the body asked for.` }
   }

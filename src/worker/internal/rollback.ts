@@ -36,6 +36,8 @@ interface Driving {
   readonly tools: ReadonlyMap<string, Definition>
   /** Takes back only what was done inside this scope. */
   readonly scope: string
+  /** Takes back only these of its calls, and no child; absent: all. */
+  readonly only?: ReadonlySet<string>
 }
 
 type Done = Ending | undefined
@@ -61,8 +63,12 @@ export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.R
   return { _tag: "ended", state: stands ? "partly_rolled_back" : "rolled_back" }
 })
 
-const planOf = ({ scope, state, tools }: Driving): ReadonlyArray<Item> =>
-  plan(state, ({ intent }) => intent.act === "reversible" || tools.get(intent.tool)?.compensation !== undefined, scope)
+const planOf = ({ only, scope, state, tools }: Driving): ReadonlyArray<Item> =>
+  plan(
+    state,
+    ({ intent }) => intent.act === "reversible" || tools.get(intent.tool)?.compensation !== undefined,
+    scope
+  ).filter((item) => only === undefined || ("call" in item && only.has(item.call.path)))
 
 /** What a rollback needs of a call to do anything about it. */
 type Opened =

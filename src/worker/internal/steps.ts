@@ -14,6 +14,7 @@ import * as Rollback from "./rollback.ts"
 import { hold } from "./release.ts"
 import type { Room } from "./room.ts"
 import type { Answer, Asked, SingleStep, Verdict } from "./scope.ts"
+import * as Undo from "./undo.ts"
 import * as Waits from "./waits.ts"
 
 /** What steps need of the incarnation that they belong to. */
@@ -149,6 +150,8 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
         return performWait(asked, step.waiting as Waiting)
       case "takeBack":
         return performTakeBack(asked, step)
+      case "undo":
+        return Undo.perform(floor, asked, step)
     }
   }
 
