@@ -42,14 +42,15 @@
  * )
  * ```
  */
-import { Clock, Context, Duration, Effect, Layer } from "effect"
-import type { Option } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
+import type { Duration, Option } from "effect"
 import { Worker } from "../saga/internal/engine.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type * as Fault from "./Fault.ts"
-import * as Evidence from "./internal/evidence.ts"
+import type * as Evidence from "./internal/evidence.ts"
 import * as instrument from "./internal/instrument.ts"
-import { type Answer, standIn } from "./internal/standIn.ts"
+import { fromWorld, replacing } from "./internal/service.ts"
+import type { Answer } from "./internal/standIn.ts"
 import { failureFor } from "./internal/values.ts"
 import * as World from "./internal/world.ts"
 
@@ -57,6 +58,7 @@ export type { Came, Kind, Line } from "./internal/evidence.ts"
 
 /** What a shelf throws: a request that no world should get. */
 export const Wrong = World.Wrong
+/** What a shelf throws: a request that no world should get. */
 export type Wrong = World.Wrong
 
 /** How a shelf is asked. */
@@ -99,34 +101,10 @@ export class FakeWorld extends Context.Service<
     readonly wrongs: Effect.Effect<ReadonlyArray<string>>
     /** Lets something go wrong. Executions are counted from the world's beginning. */
     readonly add: (...faults: ReadonlyArray<Fault.Fault>) => Effect.Effect<void>
-    /** @internal */
+    /** What is behind it, for the kit. @internal */
     readonly world: World.World
   }
 >()("makegood/testing/FakeWorld") {}
-
-/** The service over a world. @internal */
-export const fromWorld = (world: World.World, faults: Array<Fault.Fault>): FakeWorld["Service"] => ({
-  world,
-  shelf: <A>(name: string, { remembersKeysFor }: ShelfOptions = {}): Shelf<A> => {
-    const remembered = remembersKeysFor === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(remembersKeysFor)
-    const named = (which: (thing: A) => boolean) => (thing: World.Thing) => which(thing.value as A)
-    const typed = <B>(effect: Effect.Effect<unknown>) => effect as Effect.Effect<B>
-    const must = (found: Effect.Effect<Option.Option<unknown>>) =>
-      Effect.map(found, (option) => (option._tag === "Some" ? option.value : undefined))
-    return {
-      put: (thing, options) => typed(world.put(name, () => thing, options?.key, remembered)),
-      takeBack: (which, options) => typed(must(world.take(name, named(which), options?.key, false))),
-      takeBackIfThere: (which, options) => typed(world.take(name, named(which), options?.key, true)),
-      find: (options) => typed(world.find(name, options?.key)),
-      standing: Effect.sync(() =>
-        world.things.filter((thing) => thing.shelf === name && thing.stands).map((thing) => thing.value as A)
-      )
-    }
-  },
-  ledger: Effect.sync(() => world.lines.slice()),
-  wrongs: Effect.sync(() => world.wrongs.slice()),
-  add: (...more) => Effect.sync(() => void faults.push(...more))
-})
 
 /** A shelf of the world in context. */
 export const shelf = <A>(name: string, options?: ShelfOptions): Effect.Effect<Shelf<A>, never, FakeWorld> =>
@@ -198,14 +176,6 @@ export const standIns = <T extends Tool.Any = never>(
   names: tools === undefined ? undefined : new Set(Array.from(tools, (tool) => tool.name)),
   answers: answers as StandIns["answers"]
 })
-
-/** What a tool is replaced with. @internal */
-export const replacing =
-  (world: World.World, given: StandIns | undefined): instrument.Replace =>
-  (tool) =>
-    given !== undefined && (given.names === undefined || given.names.has(tool.name))
-      ? standIn(tool, world, given.answers[tool.name])
-      : tool
 
 /**
  * Puts the world between a saga's tools and what they reach, so that its faults happen to them. For tests under the real

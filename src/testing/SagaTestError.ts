@@ -1,6 +1,9 @@
 /** What a test of a saga fails with: printed so that it says what happened, and how to see it again. */
 import { Schema } from "effect"
 
+/** What Node's own runner shows of an error. */
+const inspected = Symbol.for("nodejs.util.inspect.custom")
+
 /** A scenario in which a saga was not made good. The message holds its history. */
 export class NotMadeGood extends Schema.TaggedError<NotMadeGood>()("NotMadeGood", {
   saga: Schema.String,
@@ -20,6 +23,9 @@ export class NotMadeGood extends Schema.TaggedError<NotMadeGood>()("NotMadeGood"
       `Those with more mishaps were not tried any more. The shortest is shown: mend it, and run this again.\n\n${this.history}\n`
     )
   }
+  [inspected](): string {
+    return `NotMadeGood: ${this.message}`
+  }
 }
 
 /** A run that is not as a test says. */
@@ -33,5 +39,8 @@ export class Unexpected extends Schema.TaggedError<Unexpected>()("Unexpected", {
 }) {
   override get message() {
     return `${this.claim}, the test says; ${this.found}. Nothing was changed. This is what happened:\n\n${this.timeLine}\n`
+  }
+  [inspected](): string {
+    return `Unexpected: ${this.message}`
   }
 }

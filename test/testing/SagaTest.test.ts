@@ -67,11 +67,13 @@ describe("explore", () => {
     Effect.gen(function* () {
       const exploration = exploring("reads the time")
       const found = yield* exploration.pipe(SagaTest.everyCrash, SagaTest.expectMadeGood, Effect.flip)
-      const replay = new Function("SagaTest", "Crash", `return ${found.replay}`) as (
-        saga: typeof SagaTest,
-        crash: typeof Crash
-      ) => ReturnType<typeof SagaTest.only>
-      const again = yield* exploration.pipe(replay(SagaTest, Crash), SagaTest.expectMadeGood, Effect.flip)
+      const [, landmark = "", nth = "1"] =
+        /^SagaTest\.only\(Crash\.at\("([^"]+)"(?:, (\d+))?\)\)$/.exec(found.replay) ?? []
+      const again = yield* exploration.pipe(
+        SagaTest.only(Crash.at(landmark, Number(nth))),
+        SagaTest.expectMadeGood,
+        Effect.flip
+      )
       assert.strictEqual(again.history, found.history)
       assert.strictEqual(again.scenarios, 1)
     })

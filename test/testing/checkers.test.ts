@@ -136,13 +136,13 @@ const planted: Readonly<Record<string, ReadonlyArray<Plant>>> = {
       of: completed,
       what: "a call begins in a savepoint that failed",
       plant: (evidence) =>
-        withEntries(evidence, (entries) => [
-          ...changed(isAt(charge, "intended"), { path: "plan/ChargeCard" })(entries).flatMap((stored) =>
+        withEntries(evidence, (entries) =>
+          changed(isAt(charge, "intended"), { path: "plan/ChargeCard" })(entries).flatMap((stored) =>
             isAt(seats, "succeeded")(stored)
               ? [stored, { ...stored, entry: { _tag: "savepoint_failed", path: "plan" } as Entry }]
               : [stored]
           )
-        ])
+        )
     }
   ],
   G4: [

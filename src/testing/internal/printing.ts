@@ -99,14 +99,13 @@ const width = 58
 export const timeLine = ({ evidence, run }: Played): string => {
   const start = evidence.runs.reduce((least, { entries }) => Math.min(least, entries[0]?.at ?? least), Infinity)
   const main = run?.runId
-  const rows = [
-    ...evidence.runs.flatMap(({ entries, run: { runId, saga } }) =>
-      entries.map(({ at, entry, seq }) => {
-        const whose = runId === main ? "" : `${saga}: `
-        return { at, asker: askerOf(runId, entry), left: `${whose}${seq} ${entryText(entry)}`, right: "" }
-      })
-    )
-  ]
+  const rows = evidence.runs.flatMap(({ entries, run: { runId, saga } }) =>
+    entries.map(({ at, entry, seq }) => {
+      const whose = runId === main ? "" : `${saga}: `
+      return { at, asker: askerOf(runId, entry), left: `${whose}${seq} ${entryText(entry)}`, right: "" }
+    })
+  )
+  rows.sort((one, other) => one.at - other.at)
   for (const line of evidence.ledger) {
     const asker = `${line.runId}/${line.path}`
     let at = rows.findLastIndex((row) => row.at <= line.at && (row.asker === asker || row.at < line.at)) + 1

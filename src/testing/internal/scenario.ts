@@ -4,7 +4,7 @@
  * Nothing here is left to chance or to the machine: the same mishaps give the same run. Where the run is stuck on
  * something that only a person can find out, a person is played who looks at the world and says what is true.
  */
-import { Cause, Context, Effect, Exit, Layer, Option, Result, Schema, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Result, Schema, Scope } from "effect"
 import type { Fiber } from "effect"
 import { scheduler } from "node:timers/promises"
 import type { StuckReason } from "../../outbox/Entry.ts"
@@ -17,10 +17,11 @@ import * as Landmark from "../../worker/Landmark.ts"
 import type * as WorkerLayer from "../../worker/Worker.ts"
 import type { Cancel } from "../Cancel.ts"
 import type { Crash } from "../Crash.ts"
-import { FakeWorld, fromWorld, replacing, type StandIns } from "../FakeWorld.ts"
+import { FakeWorld, type StandIns } from "../FakeWorld.ts"
 import type { Fault } from "../Fault.ts"
 import type { Evidence } from "./evidence.ts"
 import * as Life from "./life.ts"
+import { fromWorld, replacing } from "./service.ts"
 import { failureFor } from "./values.ts"
 import * as Virtual from "./virtual.ts"
 import * as WallClock from "./wallClock.ts"
@@ -153,7 +154,7 @@ export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Pr
 
   const microtasks = async () => {
     // Deep enough for what the engine itself puts off.
-    for (let tick = 0; tick < 4; tick++) await null
+    for (let tick = 0; tick < 4; tick++) await Promise.resolve()
   }
 
   /** Comes back when nothing more happens without time passing. */

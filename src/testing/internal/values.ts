@@ -1,5 +1,6 @@
 /** Values made from schemas: what a stand-in answers, and with what a tool fails. */
-import { Arbitrary, Effect, Option, Result, Schema } from "effect"
+import { Arbitrary, Effect, Option, Result } from "effect"
+import type { Schema } from "effect"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type { Plain } from "../../tool/Tool.ts"
