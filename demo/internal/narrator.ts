@@ -59,6 +59,8 @@ export const outbox = (): ((stored: Stored) => ReadonlyArray<Event>) => {
         return [{ text: call(toolOf(entry.path), `stays: ${entry.by} said so`) }]
       case "awaited":
         return [{ text: `waits for the ${entry.wait} ${entry.name}` }]
+      case "reminded":
+        return [{ text: `those asked for ${entry.path} are reminded` }]
       case "answered":
         return [{ text: `the wait is over: ${entry.how}` }]
       case "savepoint_failed":

@@ -53,7 +53,8 @@ export const AnswerKind = Schema.Literals([
   "granted",
   "completed",
   "rolled_back",
-  "partly_rolled_back"
+  "partly_rolled_back",
+  "withdrawn"
 ])
 export type AnswerKind = typeof AnswerKind.Type
 
@@ -105,6 +106,10 @@ export const Intended = Schema.TaggedStruct("intended", {
   before: Schema.optionalKey(Schema.String),
   /** What was completed before it succeeds stands from then on. */
   pivot: Schema.optionalKey(Schema.Literal(true)),
+  /** The parameters asked for, where a decision changed them; then `value` is what is sent. */
+  asked: Schema.optionalKey(Schema.String),
+  /** Of the canonical JSON of what is sent, where that is not what was asked for. */
+  sent: Schema.optionalKey(Schema.String),
   /** The business key of its tool's `once`. */
   once: Schema.optionalKey(Schema.String),
   /** For how many milliseconds after it happened a completed run with it may still be taken back. Absent: for ever. */
@@ -188,6 +193,14 @@ export const Awaited = Schema.TaggedStruct("awaited", {
   value
 })
 
+/** Those who are to decide were reminded; with `to`, others were asked as well. */
+export const Reminded = Schema.TaggedStruct("reminded", {
+  path: Schema.String,
+  /** Counts from 1. */
+  nth: Schema.Int,
+  to: Schema.optionalKey(Schema.String)
+})
+
 /** A wait is over. */
 export const Answered = Schema.TaggedStruct("answered", {
   path: Schema.String,
@@ -259,6 +272,8 @@ export const Told = Schema.TaggedStruct("told", {
   name: Schema.optionalKey(Schema.String),
   /** For `decide`: of what was shown to whom decided. */
   digest: Schema.optionalKey(Schema.String),
+  /** For `decide`: when it was sent, in milliseconds since the epoch, as the outbox says and not the sender. */
+  sentAt: Schema.optionalKey(Schema.Finite),
   value
 })
 
@@ -279,6 +294,7 @@ export const Entry = Schema.Union([
   Failed,
   Recorded,
   Awaited,
+  Reminded,
   Answered,
   Rested,
   SavepointFailed,
@@ -304,6 +320,7 @@ export type Succeeded = typeof Succeeded.Type
 export type Failed = typeof Failed.Type
 export type Recorded = typeof Recorded.Type
 export type Awaited = typeof Awaited.Type
+export type Reminded = typeof Reminded.Type
 export type Answered = typeof Answered.Type
 export type Verified = typeof Verified.Type
 export type Skipped = typeof Skipped.Type

@@ -13,6 +13,7 @@
 import { Context, Layer } from "effect"
 import type { Effect, Option, Scope } from "effect"
 import type * as Entry from "./Entry.ts"
+import type { Gate } from "./Gate.ts"
 import * as memory from "./internal/memory.ts"
 import type { OutboxError } from "./OutboxError.ts"
 
@@ -263,6 +264,9 @@ export class Outbox extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<string>, OutboxError>
     /** Takes over a run from another outbox. False where there is one of that id, or of its saga, key and generation. */
     readonly restore: (restored: Restored) => Effect.Effect<boolean, OutboxError>
+
+    /** What stands between runs and their acts: requests for approval, locks, pauses of tools. */
+    readonly gate: Gate
 
     /** Calls `listener` with every hint until the scope closes. */
     readonly listen: (listener: (hint: Hint) => void) => Effect.Effect<void, never, Scope.Scope>

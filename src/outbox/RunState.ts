@@ -67,6 +67,8 @@ export interface Wait {
   readonly seq: number
   /** When it began, by the database's clock. */
   readonly at: number
+  /** The last reminder. */
+  readonly notices: number
   /** Of a child that passed a pivot: where the record heard of it. */
   readonly pivot?: number
   readonly outcome: { readonly seq: number; readonly stamp: number; readonly entry: Entry.Answered } | undefined
@@ -126,6 +128,8 @@ export interface RunState {
   readonly ended: Entry.Ended | undefined
   /** The ids of the messages that were moved here from the inbox. */
   readonly told: ReadonlySet<string>
+  /** The place of the last of them; -1 before the first. */
+  readonly toldAt: number
 }
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
@@ -155,7 +159,8 @@ const unwritten = {
   rollbackSeq: Number.POSITIVE_INFINITY,
   stuck: undefined,
   cancel: undefined,
-  ended: undefined
+  ended: undefined,
+  toldAt: -1
 }
 
 /** The state before the first entry, ready to grow. */
@@ -287,10 +292,15 @@ export const make = (): Growing => {
         return progress(entry.stamp)
       case "awaited": {
         const { path } = entry
-        const wait: Mutable<Wait> = { _tag: "wait", path, asked: entry, seq, at: stored.at, outcome: undefined }
+        const wait: Mutable<Wait> = { _tag: "wait", path, asked: entry, seq, at: stored.at, notices: 0, outcome: undefined }
         if (Path.callOf(path) === undefined) asked(path, wait)
         else waits.set(path, wait)
         if (entry.run !== undefined) children.set(entry.run, wait)
+        return
+      }
+      case "reminded": {
+        const wait = waits.get(entry.path) ?? steps.get(entry.path)
+        if (wait?._tag === "wait") wait.notices = entry.nth
         return
       }
       case "answered": {
@@ -336,6 +346,7 @@ export const make = (): Growing => {
         return
       case "told":
         told.add(entry.id)
+        state.toldAt = seq
         state.stuck = undefined
         state.deaths = 0
         if (entry.message === "cancel") state.cancel ??= entry

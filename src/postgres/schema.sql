@@ -62,6 +62,7 @@ begin
       'happened', new.state = 'completed', 'name', new.state)
   from makegood.run p
   where p.run_id = new.parent and p.state in ('pending', 'running', 'waiting', 'stuck')
+    and makegood.is_end(new.state) and not makegood.is_end(old.state)
   on conflict do nothing;
   return null;
 end
@@ -99,6 +100,245 @@ select not exists (
   select from makegood.family($1) as f(run_id) join makegood.run r on r.run_id = f.run_id
   where r.removed_at is null and (r.state not in ('completed', 'rolled_back', 'partly_rolled_back') or r.changed_at >= $2)
 )
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.root(uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+with recursive up as (
+  select r.run_id, r.parent from makegood.run r where r.run_id = $1
+  union all
+  select r.run_id, r.parent from up u join makegood.run r on r.run_id = u.parent
+)
+select run_id from up where parent is null
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.open_root(run uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+AS $function$
+declare
+  root uuid := makegood.root(run);
+begin
+  -- Shared, so that the run does not end before what it is given here is seen by its end.
+  perform from makegood.run r where r.run_id = root and r.state not in ('completed', 'rolled_back', 'partly_rolled_back') for share;
+  return case when found then root end;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.try_locks(run uuid, keys text[])
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+declare
+  root uuid := makegood.open_root(run);
+  wanted text[];
+  taken text[] := '{}';
+  one text;
+begin
+  if root is null then return 'over'; end if;
+  select array_agg(k order by k) into wanted
+  from (select distinct k from unnest(keys) k) k
+  where not exists (select from makegood.lock l where l.key = k and l.holder = root and l.granted);
+  foreach one in array coalesce(wanted, '{}') loop
+    insert into makegood.lock (key, holder, granted) values (one, root, true) on conflict do nothing;
+    if not found then
+      delete from makegood.lock where holder = root and key = any(taken);
+      return 'busy';
+    end if;
+    taken := taken || one;
+  end loop;
+  return 'granted';
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.ahead_of(uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+with recursive ahead(holder) as (
+  select a.holder
+  from makegood.lock w join makegood.lock a on a.key = w.key and a.holder <> w.holder and (a.granted or a.place < w.place)
+  where w.holder = $1 and not w.granted
+  union
+  select a.holder
+  from ahead x join makegood.lock w on w.holder = x.holder and not w.granted
+  join makegood.lock a on a.key = w.key and a.holder <> w.holder and (a.granted or a.place < w.place)
+)
+select holder from ahead
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.wait_for_locks(run uuid, wait_path text, keys text[], OUT verdict text, OUT other uuid)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  root uuid := makegood.open_root(run);
+  wanted text[];
+  added text[] := '{}';
+  one text;
+begin
+  verdict := 'over';
+  if root is null then return; end if;
+  perform from makegood.lock_turn for update;
+  select array_agg(k order by k) into wanted from (select distinct k from unnest(keys) k) k;
+  foreach one in array coalesce(wanted, '{}') loop
+    insert into makegood.lock (key, holder, granted) values (one, root, true) on conflict do nothing;
+    if not found then
+      insert into makegood.lock (key, holder, granted) values (one, root, false) on conflict do nothing;
+    end if;
+    if found then added := added || one; end if;
+  end loop;
+  verdict := 'granted';
+  if not exists (select from makegood.lock l where l.holder = root and l.key = any(wanted) and not l.granted) then
+    return;
+  end if;
+  if exists (select from makegood.ahead_of(root) a where a = root) then
+    verdict := 'circle';
+    select a into other from makegood.ahead_of(root) a
+    where a <> root and root in (select makegood.ahead_of(a)) limit 1;
+    delete from makegood.lock where holder = root and key = any(added);
+    return;
+  end if;
+  verdict := 'waits';
+  select l.holder into other from makegood.lock l
+  where l.key = any(wanted) and l.granted and l.holder <> root order by l.key limit 1;
+  insert into makegood.lock_wait (run_id, path, holder, keys) values (run, wait_path, root, wanted)
+  on conflict (run_id, path) do update set keys = excluded.keys;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.release_locks(gone uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  hinted bigint;
+  freed text[];
+  granted_to uuid[];
+begin
+  if not exists (select from makegood.lock where holder = gone) then return; end if;
+  perform from makegood.lock_turn for update;
+  delete from makegood.lock_wait where holder = gone;
+  with left_lines as (delete from makegood.lock where holder = gone returning key, granted)
+  select array_agg(key order by key) into freed from left_lines where granted;
+  if freed is null then return; end if;
+  with served as (
+    update makegood.lock l
+    set granted = true, since = makegood.now()
+    from (
+      select f.key, (select n.holder from makegood.lock n where n.key = f.key order by n.place limit 1) as holder
+      from unnest(freed) as f(key)
+    ) n
+    where l.key = n.key and l.holder = n.holder
+    returning l.holder
+  )
+  select array_agg(distinct holder) into granted_to from served;
+  if granted_to is null then return; end if;
+  with ready as (
+    delete from makegood.lock_wait w
+    where w.holder = any(granted_to) and not exists (
+      select from makegood.lock l where l.holder = w.holder and l.key = any(w.keys) and not l.granted
+    )
+    returning w.run_id, w.path
+  ),
+  told as (insert into makegood.inbox (run_id, message_id, format, message, path, detail)
+  select w.run_id, m.id, 1, 'grant', w.path, json_build_object('message', 'grant', 'id', m.id, 'by', gone)
+  from ready w
+  join makegood.run r on r.run_id = w.run_id and r.state not in ('completed', 'rolled_back', 'partly_rolled_back')
+  cross join lateral (select 'grant:' || gen_random_uuid() || ':' || w.path as id) m
+  order by w.run_id returning run_id)
+  -- The one hint that is sent with what it is about: whoever waits for a lock waits for just this.
+  select count(pg_notify('makegood', 'inbox ' || run_id)) into hinted from told;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.withdraw(run uuid, at_path text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  root uuid;
+begin
+  delete from makegood.pause_wait where run_id = run and (at_path is null or path = at_path);
+  select holder into root from makegood.lock_wait where run_id = run and (at_path is null or path = at_path) limit 1;
+  if root is null then return; end if;
+  perform from makegood.lock_turn for update;
+  delete from makegood.lock_wait where run_id = run and (at_path is null or path = at_path);
+  delete from makegood.lock l
+  where l.holder = root and not l.granted
+    and not exists (select from makegood.lock_wait w where w.holder = root and l.key = any(w.keys));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.lift_pause(paused text, lifter text, reason text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update makegood.pause set lifted_at = makegood.now(), lifted_by = lifter, lifted_why = reason
+  where tool = paused and lifted_at is null;
+  if not found then return false; end if;
+  with free as (delete from makegood.pause_wait where tool = paused returning run_id, path)
+  insert into makegood.inbox (run_id, message_id, format, message, path, detail)
+  select w.run_id, m.id, 1, 'grant', w.path, json_build_object('message', 'grant', 'id', m.id, 'by', lifter)
+  from free w
+  join makegood.run r on r.run_id = w.run_id and r.state not in ('completed', 'rolled_back', 'partly_rolled_back')
+  cross join lateral (select 'grant:' || gen_random_uuid() || ':' || w.path as id) m
+  order by w.run_id;
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.await_tool(wanted text, is_compensation boolean, run uuid, wait_path text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- Shared: a pause is lifted either before this, or after those who wait are known.
+  perform from makegood.pause p
+  where p.tool = wanted and p.lifted_at is null and (p.compensations or not is_compensation) for share;
+  if not found then return false; end if;
+  insert into makegood.pause_wait (run_id, path, tool) values (run, wait_path, wanted)
+  on conflict (run_id, path) do update set tool = excluded.tool;
+  return true;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION makegood.keep_gate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  case new.kind
+  when 'awaited' then
+    if new.detail ->> 'wait' = 'approval' then
+      insert into makegood.approval (run_id, path, seq, asked_at, until, name, digest, asked)
+      values (new.run_id, new.path, new.seq, new.at, to_timestamp((new.detail ->> 'until')::float8 / 1000),
+        new.detail ->> 'name', coalesce(new.digest, ''), coalesce(new.value, 'null'))
+      on conflict (run_id, path) do update set seq = excluded.seq, notices = 0, told = -1, asked_at = excluded.asked_at,
+        until = excluded.until, telling_until = null, name = excluded.name, digest = excluded.digest,
+        asked = excluded.asked;
+    end if;
+  when 'reminded' then
+    update makegood.approval set notices = (new.detail ->> 'nth')::int, telling_until = null
+    where run_id = new.run_id and path = new.path;
+  when 'answered' then
+    delete from makegood.approval where run_id = new.run_id and path = new.path;
+    perform makegood.withdraw(new.run_id, new.path);
+  else
+    delete from makegood.approval where run_id = new.run_id;
+    perform makegood.withdraw(new.run_id, null);
+    if new.kind = 'ended' then
+      delete from makegood.decision_link where run_id = new.run_id;
+      perform makegood.release_locks(new.run_id);
+    end if;
+  end case;
+  return null;
+end
 $function$;
 
 -- Where a run stands; the last three are ends
@@ -190,7 +430,7 @@ CREATE INDEX run_parent ON makegood.run USING btree (parent) WHERE (parent IS NO
 CREATE INDEX run_ready ON makegood.run USING btree (saga, version, wake_at) WHERE (wake_at IS NOT NULL);
 CREATE INDEX run_stuck ON makegood.run USING btree (created_at, run_id) WHERE ((state)::text = 'stuck'::text);
 CREATE UNIQUE INDEX run_undoes ON makegood.run USING btree (undoes) WHERE (undoes IS NOT NULL);
-CREATE TRIGGER run_end_is_told AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (new.parent IS NOT NULL AND makegood.is_end(new.state::text) AND NOT makegood.is_end(old.state::text)) EXECUTE FUNCTION makegood.tell_parent();
+CREATE TRIGGER run_end_is_told AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (new.parent IS NOT NULL) EXECUTE FUNCTION makegood.tell_parent();
 CREATE TRIGGER run_ends_are_final AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (makegood.is_end(old.state::text) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state::text <> old.state::text) OR new.removed_at IS NOT NULL AND NOT makegood.is_end(new.state::text) OR new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
 
 -- The journal: what was intended, what came of it. Rows are written once, in order
@@ -237,6 +477,7 @@ create table makegood.entry (
 ) with (autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
 CREATE TRIGGER entry_is_append_only BEFORE UPDATE ON makegood.entry FOR EACH STATEMENT EXECUTE FUNCTION makegood.refuse_entry_change();
+CREATE TRIGGER entry_keeps_gate AFTER INSERT ON makegood.entry FOR EACH ROW WHEN (new.kind = ANY (ARRAY['awaited'::text, 'reminded'::text, 'answered'::text, 'rollback_began'::text, 'ended'::text])) EXECUTE FUNCTION makegood.keep_gate();
 
 -- One row a worker process
 create table makegood.worker (
@@ -275,11 +516,14 @@ create table makegood.inbox (
   value json,
   -- What has no column of its own
   detail json,
+  -- Of what was shown to whom decides
+  digest text,
   constraint inbox_pkey PRIMARY KEY (run_id, message_id),
   constraint inbox_run_id_fkey FOREIGN KEY (run_id) REFERENCES makegood.run(run_id) ON DELETE CASCADE,
   constraint inbox_message_check CHECK (message = ANY (ARRAY['cancel'::text, 'resume'::text, 'resolve'::text, 'skip'::text, 'hold'::text, 'release'::text, 'signal'::text, 'decide'::text, 'child'::text, 'grant'::text]))
 );
 
+CREATE INDEX inbox_decisions ON makegood.inbox USING btree (run_id, path, place) WHERE (message = 'decide'::text);
 CREATE INDEX inbox_waiting ON makegood.inbox USING btree (run_id) WHERE (taken_at IS NULL);
 
 -- What workers share of the limits of tools; not logged, begins anew after a crash
@@ -296,6 +540,139 @@ create table makegood.throttle (
 );
 
 CREATE INDEX throttle_expires ON makegood.throttle USING btree (expires_at);
+
+-- Requests for approval that are open; entries of runs write and remove them
+create table makegood.approval (
+  -- The run
+  run_id uuid not null,
+  -- The wait, by its path in the run
+  path text not null,
+  -- The place in the run of the entry that asked
+  seq integer not null,
+  -- How often those asked were reminded, or others asked too
+  notices integer not null default 0,
+  -- Up to which notice somebody was told; -1 not even that it is asked for
+  told integer not null default '-1'::integer,
+  -- When it was asked for
+  asked_at timestamp with time zone not null,
+  -- Until when it can be decided
+  until timestamp with time zone,
+  -- Until when a worker is telling somebody
+  telling_until timestamp with time zone,
+  -- What is to be approved, by name
+  name text not null,
+  -- Of what was shown: what a decision has to name
+  digest text not null,
+  -- What was asked and shown
+  asked json not null,
+  constraint approval_pkey PRIMARY KEY (run_id, path)
+) with (fillfactor=80);
+
+CREATE INDEX approval_in_order ON makegood.approval USING btree (asked_at, run_id, path);
+CREATE INDEX approval_untold ON makegood.approval USING btree (asked_at) WHERE (told < notices);
+
+-- Links to decide by, once each; of the token in a link only the hash is kept
+create table makegood.decision_link (
+  -- SHA-256 of the token
+  hash text not null,
+  -- The run
+  run_id uuid not null,
+  -- The wait, by its path in the run
+  path text not null,
+  -- Of what was shown
+  digest text not null,
+  -- As whom its holder decides
+  principal json not null,
+  -- When it was made
+  made_at timestamp with time zone not null default makegood.now(),
+  -- Until when it can be used
+  expires_at timestamp with time zone not null,
+  -- When it was used
+  used_at timestamp with time zone,
+  constraint decision_link_pkey PRIMARY KEY (hash)
+);
+
+CREATE INDEX decision_link_run ON makegood.decision_link USING btree (run_id);
+
+-- Locks on things outside: who holds each and who stands in line
+create table makegood.lock (
+  -- What is locked
+  key text not null,
+  -- The order of the line
+  place bigint not null generated always as identity,
+  -- The root run; it holds its locks until its end
+  holder uuid not null,
+  -- Whether it holds the lock or waits for it
+  granted boolean not null,
+  -- Since when
+  since timestamp with time zone not null default makegood.now(),
+  constraint lock_pkey PRIMARY KEY (key, holder)
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500);
+
+CREATE UNIQUE INDEX lock_held ON makegood.lock USING btree (key) WHERE granted;
+CREATE INDEX lock_holder ON makegood.lock USING btree (holder);
+CREATE INDEX lock_line ON makegood.lock USING btree (key, place);
+
+-- Calls that wait for locks, all of their keys
+create table makegood.lock_wait (
+  -- The run
+  run_id uuid not null,
+  -- The wait, by its path in the run
+  path text not null,
+  -- The root run, which is to hold them
+  holder uuid not null,
+  -- What it wants to lock
+  keys text[] not null,
+  constraint lock_wait_pkey PRIMARY KEY (run_id, path)
+);
+
+CREATE INDEX lock_wait_holder ON makegood.lock_wait USING btree (holder);
+
+-- One row: who changes a line that somebody stands in takes it
+create table makegood.lock_turn (
+  -- Always true
+  turn boolean not null default true,
+  constraint lock_turn_pkey PRIMARY KEY (turn),
+  constraint lock_turn_turn_check CHECK (turn)
+);
+
+-- Tools that are not called for now, and those that were not
+create table makegood.pause (
+  -- In the order of the pauses
+  place bigint not null generated always as identity,
+  -- The tool, by name
+  tool text not null,
+  -- Whether compensations are stopped as well
+  compensations boolean not null,
+  -- Since when
+  paused_at timestamp with time zone not null default makegood.now(),
+  -- Who stopped it
+  paused_by text not null,
+  -- And why
+  why text,
+  -- When it was let go
+  lifted_at timestamp with time zone,
+  -- By whom
+  lifted_by text,
+  -- And why
+  lifted_why text,
+  constraint pause_pkey PRIMARY KEY (place)
+);
+
+CREATE UNIQUE INDEX pause_open ON makegood.pause USING btree (tool) WHERE (lifted_at IS NULL);
+
+-- Calls that wait for a tool to be let go
+create table makegood.pause_wait (
+  -- The run
+  run_id uuid not null,
+  -- The wait, by its path in the run
+  path text not null,
+  -- The tool, by name
+  tool text not null,
+  constraint pause_wait_pkey PRIMARY KEY (run_id, path)
+);
+
+CREATE INDEX pause_wait_tool ON makegood.pause_wait USING btree (tool);
 
 -- One row a call, for people
 --   run_id: The run

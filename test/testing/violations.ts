@@ -4,27 +4,66 @@ import * as fs from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { compileFunction } from "node:vm"
 import * as Entry from "../../src/outbox/Entry.ts"
+import * as Gate from "../../src/outbox/internal/gate.ts"
 import { Outbox, OutboxError, Refused } from "../../src/outbox/Outbox.ts"
 
 const source = fs.readFileSync(new URL("../../src/outbox/internal/memory.ts", import.meta.url), "utf8")
+
+const gateSource = fs.readFileSync(new URL("../../src/outbox/internal/gate.ts", import.meta.url), "utf8")
 
 /** A violation: what it does wrong, and the text of the source that it changes, which has to occur once. */
 export type Violation = readonly [what: string, from: string, to: string]
 
 /** The memory outbox as it is after the change. */
 export const layer = ([what, from, to]: Violation): Layer.Layer<Outbox> => {
-  if (source.split(from).length !== 2) throw new Error(`"${what}" no longer finds its place in memory.ts: ${from}`)
-  const code = stripTypeScriptTypes(source.replace(from, () => to))
+  const isGates = gateSource.includes(from)
+  const found = isGates ? gateSource : source
+  if (found.split(from).length !== 2) throw new Error(`"${what}" no longer finds its place in memory.ts: ${from}`)
+  const changed = found.replace(from, () => to)
+  const gate = isGates ? { make: made<typeof Gate.make>(changed, { Option }) } : Gate
+  const scope = { Clock, Effect, Entry, Gate: gate, Option, OutboxError, Refused }
+  return Layer.effect(Outbox, made<Effect.Effect<Outbox["Service"]>>(isGates ? source : changed, scope))
+}
+
+/** What a module exports as `make`. */
+const made = <A>(source: string, scope: object): A => {
+  const code = stripTypeScriptTypes(source)
     .replace(/^import .*$/gm, "")
     .replace("export const make", "const make")
-  const scope = { Clock, Effect, Entry, Option, OutboxError, Refused }
-  const compiled = compileFunction(`${wellFormed}\n${code}\nreturn make`, Object.keys(scope))
-  const make: Effect.Effect<Outbox["Service"]> = compiled(...Object.values(scope))
-  return Layer.effect(Outbox, make)
+  return compileFunction(`${wellFormed}\n${code}\nreturn make`, Object.keys(scope))(...Object.values(scope))
 }
 
 const wellFormed = `const wellFormed = (texts) => Object.fromEntries(
   Object.entries(texts).map((pair) => pair.map((text) => typeof text === "string" ? text.toWellFormed() : text)))`
+
+const ofTheGate: ReadonlyArray<Violation> = [
+  ["lists whatever is waited for as requests", 'if (entry.wait !== "approval") return', ""],
+  ["asks for what was answered", 'asked.delete(at(runId, entry.path))\n        return', "return"],
+  ["asks on for a run that goes back", "if (request.runId === runId) asked.delete(name)", "0"],
+  ["gives a page again", "inOrder(after, request) < 0", "true"],
+  ["lists the youngest first", "left.askedAt - right.askedAt ||", "right.askedAt - left.askedAt ||"],
+  ["believes a sender when it was sent", "{ ...told, sentAt: now } : told", "{ sentAt: now, ...told } : told"],
+  ["shows all decisions with each request", ".filter(({ path }) => path === request.path)", ""],
+  ["has everybody tell of a request", "request.tellingUntil = now + forMillis", "0"],
+  ["marks another asking as told", "request.seq !== seq || ", ""],
+  ["uses a link twice", "link.used || now >= link.until", "now >= link.until"],
+  ["uses a link too late", "link.used || now >= link.until", "link.used"],
+  ["uses a link for what is shown now", "|| request.digest !== link.digest", ""],
+  ["keeps links of ended runs", "if (link.runId === runId) links.delete(hash)", "0"],
+  ["gives a lock to all", "granted: line.length === 0", "granted: true"],
+  ["gives a lock to the last", "lines.get(key)?.[0]\n      if (first", "lines.get(key)?.at(-1)\n      if (first"],
+  ["keeps the locks of ended runs", "leaveLine(runId, () => true)", "leaveLine(runId, () => false)"],
+  ["gives locks to ended runs", 'if (!isOpen(root)) return { _tag: "over" }', ""],
+  ["tells of half the locks", "if (!holds(root, request.keys)) continue", ""],
+  ["takes what it can without waiting", "if (!request.waits && wanted.some", "if (!request.waits && wanted.every"],
+  ["lets runs wait for each other", "if (ahead.has(root)) {", "if (false) {"],
+  ["gives locks to children", "return parent === undefined ? runId : rootOf(parent)", "return runId"],
+  ["keeps places that nobody wants", "leaveLine(root, ({ granted, key }) => !granted &&", "leaveLine(root, () => false &&"],
+  ["pauses what is paused", "if (pauses.has(pause.tool)) return false", ""],
+  ["stops compensations too", "(compensation && !pause.compensations)", "false"],
+  ["wakes nobody when a tool is let go", "grant(wait.runId, wait.path, by, now)", "0"],
+  ["wakes those who wait no more", "if (isOver(wait)) forTools.delete(name)", "0"]
+]
 
 const live = "return known !== undefined && !known.dead && now < known.leaseUntil"
 const ours = "if (standing?.epoch === request.epoch && standing.appendId === request.appendId) {"
@@ -47,6 +86,7 @@ const zombieOverwrites = `
 
 /** What the suite has to catch. */
 export const violations: ReadonlyArray<Violation> = [
+  ...ofTheGate,
   ["starts a run anew that is there", "if (found !== undefined) return", "if (false) return"],
   [
     "answers with the run as it is asked for",

@@ -22,6 +22,7 @@ import type {
   State
 } from "../Outbox.ts"
 import { OutboxError, Refused } from "../OutboxError.ts"
+import * as Gate from "./gate.ts"
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
@@ -39,6 +40,8 @@ interface Kept {
   readonly rows: Array<Row>
   /** Messages on their way by id, oldest first. */
   readonly inbox: Map<string, Entry.Row>
+  /** The decisions among them, those taken too. */
+  readonly decisions: Array<Entry.Row>
   /** The ids of the messages that were consumed: one that is sent again is known. */
   readonly taken: Set<string>
 }
@@ -138,6 +141,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
       },
       rows: [],
       inbox: new Map(),
+      decisions: [],
       taken: new Set()
     }
     const generations = named.get(nameOf(run)) ?? new Map<number, Kept>()
@@ -204,7 +208,9 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
       refuseUnlessJson(row.value)
     }
     if (request.change !== undefined) refuseUnlessSound(request.change)
+    const first = kept.rows.length
     write(kept, entries, request.appendId, now)
+    request.entries.forEach((entry, index) => gatekeeper.written(kept.run.runId, first + index, entry, now))
     for (const id of request.consumed) if (kept.inbox.delete(id)) kept.taken.add(id)
     if (request.change !== undefined) apply(kept.run, request.change, now)
     return { _tag: "appended", at: now } as const
@@ -215,10 +221,13 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     if (kept === undefined) return false
     if (kept.inbox.has(message.id) || kept.taken.has(message.id)) return true
     if (ends.has(kept.run.state)) return false
-    const row = Entry.toRow({ _tag: "told", id: message.id, ...message.told })
+    const { told } = message
+    const sent = told.message === "decide" ? { ...told, sentAt: now } : told
+    const row = Entry.toRow({ _tag: "told", id: message.id, ...sent })
     refuseUnlessText(message.id, row.path)
     refuseUnlessJson(row.value)
     kept.inbox.set(message.id, row)
+    if (told.message === "decide") kept.decisions.push(row)
     hints.push({ _tag: "inbox", runId: message.runId })
     if (claimable(kept, now) !== undefined) hints.push({ _tag: "ready" })
     return true
@@ -267,6 +276,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     Object.assign(kept.run, { payload: "null", attributes: {}, result: undefined, removedAt: now })
     kept.rows.length = 0
     kept.inbox.clear()
+    kept.decisions.length = 0
     kept.taken.clear()
   }
 
@@ -281,11 +291,22 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     refuseUnlessText(run.runId, run.saga, run.key, run.payloadDigest, ...Object.entries(run.attributes).flat())
     refuseUnlessJson(run.payload)
     refuseUnlessSound(run)
-    const kept: Kept = { run: { ...copy(run) }, rows, inbox: new Map(), taken: new Set() }
+    const kept: Kept = { run: { ...copy(run) }, rows, inbox: new Map(), decisions: [], taken: new Set() }
     named.set(nameOf(run), generations.set(run.generation, kept))
     runs.set(run.runId, kept)
+    for (const { at, entry, seq } of entries) gatekeeper.written(run.runId, seq, entry, at)
     return true
   }
+
+  const { gate, ...gatekeeper } = Gate.make({
+    operation,
+    find: (runId) => runs.get(runId)?.run,
+    isOpen: (runId) => !ends.has(runs.get(runId)?.run.state ?? "completed"),
+    send,
+    decisions: (runId) =>
+      (runs.get(runId)?.decisions ?? []).map((row) => Entry.fromRowUnsafe(row) as Entry.Told),
+    hint: (hint) => hints.push(hint)
+  })
 
   return {
     start: (run) => operation((now) => start(run, now)),
@@ -412,6 +433,8 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
         })
       ),
     restore: (restored) => operation(() => restore(restored)),
+
+    gate,
 
     listen: (listener) => {
       const entry = (hint: Hint) => listener(hint)

@@ -27,6 +27,7 @@ import * as Appends from "./appends.ts"
 import * as Caller from "./caller.ts"
 import type { Connections } from "./connections.ts"
 import * as Failure from "./failure.ts"
+import * as Gate from "./gate.ts"
 import * as Hints from "./hints.ts"
 import * as Listening from "./listening.ts"
 import * as Parameters from "./parameters.ts"
@@ -152,6 +153,7 @@ export const make = Effect.fnUntraced(function* (
           }),
 
     ...Retention.make(read),
+    gate: Gate.make(connections, hints),
 
     listen: yield* Listening.make(connections, options)
   }

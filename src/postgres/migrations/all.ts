@@ -1,6 +1,7 @@
 /** All migrations, in order. They only go forward; one that was released is never changed. */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { statements as gate } from "./gate.ts"
 import { statements as outbox } from "./outbox.ts"
 import { statements as retention } from "./retention.ts"
 import { statements as throttle } from "./throttle.ts"
@@ -14,8 +15,9 @@ const inOrder = (statements: ReadonlyArray<string>) =>
 export const migrations = {
   "1_outbox": inOrder(outbox),
   "2_retention": inOrder(retention),
-  "3_throttle": inOrder(throttle)
+  "3_throttle": inOrder(throttle),
+  "4_gate": inOrder(gate)
 }
 
 /** The number of the newest migration. */
-export const newest = 3
+export const newest = 4

@@ -4,7 +4,7 @@ import type { Message } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 
-const columns = "i.run_id::text as run_id, i.format, i.path, i.value::text as value, i.detail::text as detail"
+const columns = "i.run_id::text as run_id, i.format, i.path, i.digest, i.value::text as value, i.detail::text as detail"
 
 const ofWorker = `
 select ${columns}
@@ -18,7 +18,7 @@ from makegood.inbox i
 where i.run_id = $1 and i.taken_at is null
 order by i.place`
 
-export interface MessageRow extends Pick<Entry.Row, "format" | "path" | "value" | "detail"> {
+export interface MessageRow extends Pick<Entry.Row, "format" | "path" | "digest" | "value" | "detail"> {
   readonly run_id: string
 }
 
@@ -38,13 +38,12 @@ export const toMessageUnsafe = ({ run_id, ...row }: MessageRow): Message => {
   return { id, runId: run_id, told }
 }
 
-const nothing: Omit<Entry.Row, "format" | "path" | "value" | "detail"> = {
+const nothing: Omit<Entry.Row, "format" | "path" | "digest" | "value" | "detail"> = {
   kind: "told",
   tool: null,
   toolVersion: null,
   act: null,
   key: null,
-  digest: null,
   attempt: null,
   class: null,
   leaves: null,

@@ -9,14 +9,20 @@ import type { Message } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 
+/** The detail of a decision, with when it was sent: by the database's clock, whatever its sender said. */
+export const sentDetail = (detail: string) =>
+  `(left(${detail}::text, -1) || ',"sentAt":' || makegood.millis(makegood.now())::bigint || '}')::json`
+
 const text = `
 with open as (
   select r.run_id from makegood.run r
   where r.run_id = $1 and r.state in ('pending', 'running', 'waiting', 'stuck')
 ),
 put as (
-  insert into makegood.inbox (run_id, message_id, format, message, path, value, detail)
-  select o.run_id, $2, $3, $4, $5, $6::json, $7::json from open o
+  insert into makegood.inbox (run_id, message_id, format, message, path, value, digest, detail)
+  select o.run_id, $2, $3, $4, $5, $6::json, $8,
+    case when $4 = 'decide' then ${sentDetail("$7")} else $7::text::json end
+  from open o
   on conflict do nothing
 )
 select exists (table open) or exists (
@@ -34,7 +40,8 @@ export const sendMessage = (message: Message): Statement<{ readonly accepted: bo
       Parameters.text(message.told.message),
       Parameters.text(row.path),
       Parameters.text(row.value),
-      Parameters.text(row.detail)
+      Parameters.text(row.detail),
+      Parameters.text(row.digest)
     ]
   }
 }
