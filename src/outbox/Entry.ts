@@ -112,13 +112,13 @@ export const Intended = Schema.TaggedStruct("intended", {
   sent: Schema.optionalKey(Schema.String),
   /** The business key of its tool's `once`. */
   once: Schema.optionalKey(Schema.String),
+  /** It is done only when the body has succeeded; the body was answered at this time. */
+  held: Schema.optionalKey(Schema.Finite),
   /** For how many milliseconds after it happened a completed run with it may still be taken back. Absent: for ever. */
   undoWithin: Schema.optionalKey(Schema.Finite)
 })
 
 /** A further attempt of a call is about to be made. */
-  /** It is done only when the body has succeeded; the body was answered at this time. */
-  held: Schema.optionalKey(Schema.Finite),
 export const Attempted = Schema.TaggedStruct("attempted", { path: Schema.String, attempt: Schema.Int })
 
 /** An attempt ended without an outcome for the body: it is tried again, settled, or waits for a person. */
@@ -225,7 +225,8 @@ export const SavepointTakenBack = Schema.TaggedStruct("savepoint_taken_back", { 
 /** What a look at the world said after a compensation. */
 export const Verified = Schema.TaggedStruct("verified", {
   path: Schema.String,
-  verdict: Schema.Literals(["exact", "differs"]),
+  /** `unknown`: it could not be found out. */
+  verdict: Schema.Literals(["exact", "differs", "unknown"]),
   why: Schema.optionalKey(Schema.String)
 })
 
