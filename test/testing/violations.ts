@@ -38,7 +38,7 @@ const wellFormed = `const wellFormed = (texts) => Object.fromEntries(
 
 const ofTheGate: ReadonlyArray<Violation> = [
   ["lists whatever is waited for as requests", 'if (entry.wait !== "approval") return', ""],
-  ["asks for what was answered", 'asked.delete(at(runId, entry.path))\n        return', "return"],
+  ["asks for what was answered", "asked.delete(at(runId, entry.path))\n        return", "return"],
   ["asks on for a run that goes back", "if (request.runId === runId) asked.delete(name)", "0"],
   ["gives a page again", "inOrder(after, request) < 0", "true"],
   ["lists the youngest first", "left.askedAt - right.askedAt ||", "right.askedAt - left.askedAt ||"],
@@ -58,7 +58,11 @@ const ofTheGate: ReadonlyArray<Violation> = [
   ["takes what it can without waiting", "if (!request.waits && wanted.some", "if (!request.waits && wanted.every"],
   ["lets runs wait for each other", "if (ahead.has(root)) {", "if (false) {"],
   ["gives locks to children", "return parent === undefined ? runId : rootOf(parent)", "return runId"],
-  ["keeps places that nobody wants", "leaveLine(root, ({ granted, key }) => !granted &&", "leaveLine(root, () => false &&"],
+  [
+    "keeps places that nobody wants",
+    "leaveLine(root, ({ granted, key }) => !granted &&",
+    "leaveLine(root, () => false &&"
+  ],
   ["pauses what is paused", "if (pauses.has(pause.tool)) return false", ""],
   ["stops compensations too", "(compensation && !pause.compensations)", "false"],
   ["wakes nobody when a tool is let go", "grant(wait.runId, wait.path, by, now)", "0"],
