@@ -57,12 +57,27 @@ export interface CallSummary {
   readonly how: Entry.How | undefined
   /** Of a compensation, the path of the call that it takes back. */
   readonly compensates: string | undefined
+  /** Of a call of a child, the child's run. */
+  readonly runId?: string
+}
+
+/** One child of a run. */
+export interface ChildSummary {
+  readonly path: string
+  readonly saga: string
+  /** The child's own run: `Runs.get` shows it. */
+  readonly runId: string
+  /** Its end, or `open` as long as its parent has not heard of one. */
+  readonly state: "open" | "completed" | "rolled_back" | "partly_rolled_back"
+  /** The run that takes it back, or took it back, after it had completed. */
+  readonly undoneBy: string | undefined
 }
 
 /** A run with what is known of it. */
 export interface Details extends Run {
   readonly calls: ReadonlyArray<CallSummary>
-  /** Calls that happened and were not taken back though the run went back. */
+  readonly children: ReadonlyArray<ChildSummary>
+  /** Calls that happened and were not taken back though the run went back; those of its children, with their runs, too. */
   readonly standing: ReadonlyArray<CallSummary>
   /** Why it is stuck, where it is. */
   readonly stuck: { readonly reason: Entry.StuckReason; readonly path?: string; readonly why: string } | undefined
@@ -89,6 +104,7 @@ export class Runs extends Context.Service<
     readonly settled: (runId: string) => Effect.Effect<Run, RunsError>
     readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
     readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly undo: (runId: string, who: Who) => Effect.Effect<{ readonly runId: string }, RunsError>
     readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly hold: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly release: (runId: string, who: Who) => Effect.Effect<void, RunsError>
@@ -150,7 +166,7 @@ export const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError, Run
 
 /**
  * Has a run taken back, also a waiting or stuck one. Calls in flight are awaited, never interrupted. A run that goes back
- * already only records it; one that has ended is a `RunEnded`.
+ * already only records it; one that has ended is a `RunEnded`; a child is a `RunIsChild`, which names its parent.
  *
  * **If the process dies**
  *
@@ -158,6 +174,19 @@ export const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError, Run
  */
 export const cancel = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
   Runs.use((runs) => runs.cancel(runId, who))
+
+/**
+ * Takes back a completed run: by a new run, whose id this gives, with the same machinery as any rollback. The original
+ * stays as it is, and asking again gives the same run. Its children are undone with it; a child alone is refused with
+ * `RunIsChild`, a run that has not completed with `RunNotCompleted`, and where calls are older than their tools'
+ * `undoWithin` (by this process' clock) with `UndoTooLate`, before anything happened.
+ *
+ * **If the process dies**
+ *
+ * After this returned the undo run is in the outbox, and goes on like any run.
+ */
+export const undo = (runId: string, who: Who): Effect.Effect<{ readonly runId: string }, RunsError, Runs> =>
+  Runs.use((runs) => runs.undo(runId, who))
 
 /** Has a stuck run go on at the very place where it is stuck. Changes nothing for a run that is not. */
 export const resume = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>

@@ -37,6 +37,58 @@ export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", {
   }
 }
 
+/** The run is a step of another one, which alone can have it taken back. */
+export class RunIsChild extends Schema.TaggedError<RunIsChild>()("RunIsChild", {
+  runId: Schema.String,
+  parent: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The run ${this.runId} is a step of the run ${this.parent} and goes back with it. Nothing was changed. ` +
+      "Cancel or undo that one; Runs.hold, resume, resolve, skip and signal are heeded by the child itself."
+    )
+  }
+}
+
+/** Only a run that has completed can be undone. */
+export class RunNotCompleted extends Schema.TaggedError<RunNotCompleted>()("RunNotCompleted", {
+  runId: Schema.String,
+  state: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    const advice = /^(partly_)?rolled_back$/.test(this.state)
+      ? "It has gone back already."
+      : "Cancel it, or wait until it has completed."
+    return `The run ${this.runId} is ${this.state}, and only a completed run can be undone. Nothing was changed. ${advice}`
+  }
+}
+
+/** A call that can no longer be taken back. `until`: when it could be, in milliseconds since the epoch. */
+export const LateCall = Schema.Struct({
+  runId: Schema.String,
+  path: Schema.String,
+  tool: Schema.String,
+  until: Schema.Finite
+})
+export type LateCall = typeof LateCall.Type
+
+/** Calls of the run, or of its children, are older than their tools' `undoWithin`. */
+export class UndoTooLate extends Schema.TaggedError<UndoTooLate>()("UndoTooLate", {
+  runId: Schema.String,
+  calls: Schema.Array(LateCall)
+}) {
+  readonly retryable = false
+  override get message() {
+    const calls = this.calls.map(({ path, until }) => `${path} (until ${new Date(until).toISOString()})`)
+    return (
+      `The run ${this.runId} can no longer be undone, because of ${calls.join(", ")}. Nothing was changed. ` +
+      "What is to be taken back all the same a person has to do."
+    )
+  }
+}
+
 /** The run ended long ago, and retention removed its record; its key stays taken. */
 export class RunRemoved extends Schema.TaggedError<RunRemoved>()("RunRemoved", {
   runId: Schema.String,
@@ -84,6 +136,9 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
     RunConflict,
     RunNotFound,
     RunEnded,
+    RunIsChild,
+    RunNotCompleted,
+    UndoTooLate,
     RunRemoved,
     InvalidInput,
     InTransaction,

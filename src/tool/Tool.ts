@@ -79,8 +79,11 @@ export interface Any extends Listable {
 /** The services a tool's functions use. */
 export type Services<T extends Listable> = T["~R"]
 
-/** Why a call is taken back. */
-export type RollbackCause = { readonly _tag: "failed" } | { readonly _tag: "cancelled"; readonly by: string }
+/** Why a call is taken back. `undone`: long after its run completed. */
+export type RollbackCause =
+  | { readonly _tag: "failed" }
+  | { readonly _tag: "cancelled"; readonly by: string }
+  | { readonly _tag: "undone"; readonly by: string }
 
 interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
   /** Raise it when the meaning of parameters or results changes. Default: 1. */

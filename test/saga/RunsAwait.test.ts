@@ -63,7 +63,7 @@ for (const [name, outbox] of Object.entries(outboxes)) {
             const ended = yield* Runs.await(runId)
             assert.strictEqual(asked.times, 0)
             assert.strictEqual(ended.state, fails ? "rolled_back" : "completed")
-            const { calls: _, standing, stuck, ...kept } = yield* Runs.get(runId)
+            const { calls: _, children: __, standing, stuck, ...kept } = yield* Runs.get(runId)
             assert.deepStrictEqual({ ...kept, stuckReason: undefined }, ended)
             assert.deepStrictEqual([standing, stuck], [[], undefined])
           }).pipe(Effect.timeout("20 seconds"))

@@ -6,10 +6,7 @@ import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
 import type { NewRun, Outbox, OutboxError, Run, State } from "../../outbox/Outbox.ts"
-import * as Path from "../../outbox/Path.ts"
-import * as RunState from "../../outbox/RunState.ts"
-import * as Rollback from "../Rollback.ts"
-import type { CallSummary, Details, Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
+import type { Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
 import {
   InTransaction,
   InvalidInput,
@@ -17,12 +14,18 @@ import {
   RunConflict,
   RunDeadlinePassed,
   RunEnded,
+  RunIsChild,
+  RunNotCompleted,
   RunNotFound,
   RunRemoved,
-  RunsError
+  RunsError,
+  UndoTooLate
 } from "../RunsError.ts"
 import type { Local, SagaDefinition } from "./engine.ts"
+import { detailsOf } from "./details.ts"
 import * as Identity from "./identity.ts"
+import * as Record from "./record.ts"
+import { tooLate, undoRun } from "./undo.ts"
 
 const pageSize = 500
 /** How long until the next look where no hint came. */
@@ -64,21 +67,10 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         )
       : Effect.fail(failed(new RunNotFound({ runId })))
 
-  /** All entries of a run that is there. */
-  const entriesOf = Effect.fnUntraced(function* (runId: string) {
-    const entries: Array<Entry.Stored> = []
-    while (true) {
-      const page = yield* lift(outbox.entries(runId, { from: entries.length, limit: pageSize }))
-      entries.push(...page)
-      if (page.length < pageSize) return entries as ReadonlyArray<Entry.Stored>
-    }
-  })
-
-  const history = (runId: string) => Effect.andThen(find(runId), entriesOf(runId))
+  const history = (runId: string) => Effect.andThen(find(runId), lift(Record.entriesOf(outbox, runId)))
 
   const get = Effect.fnUntraced(function* (runId: string) {
-    const run = yield* find(runId)
-    return detailsOf(run, RunState.fold(yield* entriesOf(runId)))
+    return yield* lift(detailsOf(outbox, yield* find(runId)))
   })
 
   /** Ends when something about the run may have changed. */
@@ -144,7 +136,9 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
   ) {
     if (options.waits === true && (yield* outbox.inTransaction)) return yield* failed(new InTransaction())
     const payload = yield* fromResult(Value.codec(saga.payload).encode(given, `the payload of ${saga.name}`))
-    const key = yield* checkText(`The idempotency key of ${saga.name}`, idempotencyKey(payload.value), 500)
+    const what = `The idempotency key of ${saga.name}`
+    const key = yield* checkText(what, idempotencyKey(payload.value), 500)
+    if (key.startsWith(Identity.reserved)) return yield* refused(what, `begins with ${Identity.reserved}`)
     const attributes = options.attributes ?? {}
     for (const [name, value] of Object.entries(attributes)) {
       yield* checkText("The name of an attribute", name, 100)
@@ -196,7 +190,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     const decode = (schema: SagaDefinition["success"], what: string) =>
       fromResult(Value.codec(schema).decode(run.result ?? "null", `the ${what} of the run ${run.runId}`))
     if (run.state === "completed") return yield* decode(saga.success, "result")
-    const { cancel, rollback } = RunState.fold(yield* entriesOf(run.runId))
+    const { cancel, rollback } = yield* lift(Record.stateOf(outbox, run))
     if (rollback?.cause === "failed") return yield* Effect.fail(yield* decode(saga.error, "failure"))
     if (rollback?.cause === "deadline") return yield* new RunDeadlinePassed({ runId: run.runId })
     const why = cancel?.why
@@ -229,13 +223,36 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       })
     )
 
+  const checkWho = Effect.fnUntraced(function* ({ by, why }: Who) {
+    if (why !== undefined) yield* checkText("The reason", why, 10_000)
+    return yield* checkText("The name of who decides", by, 500)
+  })
+
+  /** Refuses for a child what only its parent can say. */
+  const unlessChild = Effect.fnUntraced(function* (run: Run) {
+    const { parent, runId } = run
+    if (parent !== undefined) return yield* failed(new RunIsChild({ runId, parent }))
+  })
+
+  const undo = Effect.fnUntraced(function* (runId: string, who: Who) {
+    yield* checkWho(who)
+    const run = yield* find(runId)
+    const undoing = undoRun(run, who)
+    if (Option.isSome(yield* lift(outbox.get(undoing.runId)))) return { runId: undoing.runId }
+    yield* unlessChild(run)
+    if (run.state !== "completed") return yield* failed(new RunNotCompleted({ runId, state: run.state }))
+    const late = yield* lift(tooLate(outbox, run))
+    if (late.length > 0) return yield* failed(new UndoTooLate({ runId, calls: late }))
+    yield* lift(outbox.start(undoing))
+    return { runId: undoing.runId }
+  })
+
   const tell = Effect.fnUntraced(function* (
     runId: string,
     who: Who,
     told: Omit<Entry.Told, "_tag" | "id" | "by" | "why">
   ) {
-    const by = yield* checkText("The name of who decides", who.by, 500)
-    if (who.why !== undefined) yield* checkText("The reason", who.why, 10_000)
+    const by = yield* checkWho(who)
     const id = yield* checkText("The id of a message", who.id ?? crypto.randomUUID(), 200)
     const run = yield* find(runId)
     if (isEnd(run.state)) return yield* failed(new RunEnded({ runId, state: run.state }))
@@ -271,7 +288,9 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     await: awaitEnd,
     settled: (runId) => awaitRun(runId, (state) => isEnd(state) || state === "stuck"),
     watch,
-    cancel: (runId, who) => tell(runId, who, { message: "cancel" }),
+    cancel: (runId, who) =>
+      find(runId).pipe(Effect.flatMap(unlessChild), Effect.andThen(tell(runId, who, { message: "cancel" }))),
+    undo,
     resume: (runId, who) => tell(runId, who, { message: "resume" }),
     hold: (runId, who) => tell(runId, who, { message: "hold" }),
     release: (runId, who) => tell(runId, who, { message: "release" }),
@@ -300,35 +319,5 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         ...(value === undefined ? {} : { value: value.text })
       })
     })
-  }
-}
-
-const summaryOf = (call: RunState.Call, state = RunState.callState(call)): CallSummary => ({
-  path: call.path,
-  tool: call.intent.tool,
-  act: call.intent.act,
-  key: call.intent.key,
-  state,
-  attempts: call.attempt,
-  how: call.outcome?._tag === "succeeded" ? call.outcome.entry.how : undefined,
-  compensates: Path.compensatedBy(call.path)
-})
-
-const detailsOf = (run: Run, state: RunState.RunState): Details => {
-  const calls: Array<CallSummary> = []
-  for (const step of state.steps.values()) {
-    if (step._tag !== "call") continue
-    calls.push(summaryOf(step))
-    if (step.compensation !== undefined) calls.push(summaryOf(step.compensation))
-  }
-  const { stuck } = state
-  return {
-    ...run,
-    calls,
-    standing: isEnd(run.state) ? Rollback.standing(state).map((call) => summaryOf(call)) : [],
-    stuck:
-      run.state !== "stuck" || stuck === undefined
-        ? undefined
-        : { reason: stuck.reason, why: stuck.why, ...(stuck.path === undefined ? {} : { path: stuck.path }) }
   }
 }

@@ -1,8 +1,11 @@
 /** Undo runs: what they are started with, and what that says. */
-import { Option, Schema } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
-import type { NewRun, Run } from "../../outbox/Outbox.ts"
+import type { NewRun, Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
+import * as Rollback from "../Rollback.ts"
+import type { LateCall } from "../RunsError.ts"
 import * as Identity from "./identity.ts"
+import * as Record from "./record.ts"
 
 /** Who had a run taken back, and why. It is the payload of the undo run. */
 const Said = Schema.Struct({ undoes: Schema.String, by: Schema.String, why: Schema.optionalKey(Schema.String) })
@@ -35,3 +38,24 @@ export const undoRun = (
 /** Who asked for this undo run. */
 export const saidOf = (run: Pick<Run, "payload">): { readonly by: string; readonly why?: string } =>
   Option.getOrElse(decode(run.payload), () => ({ by: "" }))
+
+/** The calls of a completed run, and of its children, that could only be taken back until a time that has passed. */
+export const tooLate = Effect.fnUntraced(function* (
+  outbox: Outbox["Service"],
+  run: Pick<Run, "runId" | "undoes">
+): Effect.fn.Return<ReadonlyArray<LateCall>, OutboxError> {
+  const now = yield* Clock.currentTimeMillis
+  const state = yield* Record.stateOf(outbox, run)
+  const late: Array<LateCall> = []
+  const items = Rollback.plan(state, ({ intent }) => intent.act === "reversible" || intent.act === "transaction")
+  for (const item of items) {
+    if (item._tag === "undoChild") {
+      late.push(...(yield* tooLate(outbox, { runId: item.child.asked.run ?? "", undoes: undefined })))
+    } else if (item._tag === "compensate" && item.call.intent.undoWithin !== undefined) {
+      const { intent, outcome, path } = item.call
+      const until = (outcome?.stamp ?? item.call.intendedAt) + intent.undoWithin!
+      if (until < now) late.push({ runId: run.runId, path, tool: intent.tool, until })
+    }
+  }
+  return late
+})

@@ -18,6 +18,9 @@ import { undoRun } from "../../saga/internal/undo.ts"
 import type { End, Waiting } from "../../wait/internal/waiting.ts"
 import type { Lease } from "./lease.ts"
 
+/** Starts a run once, in this worker if it has room for it. */
+export type StartRun = (run: NewRun) => Effect.Effect<void, OutboxError>
+
 /** What a run does about its children. */
 export interface Family {
   /** The child at `path`, as its parent waits for it. A text says why its payload cannot be recorded. */
@@ -35,8 +38,7 @@ export interface Family {
 export const make = (options: {
   readonly runId: string
   readonly outbox: Outbox["Service"]
-  /** Starts a run once, in this worker if it has room for it. */
-  readonly startRun: (run: NewRun) => Effect.Effect<void, OutboxError>
+  readonly startRun: StartRun
   /** The sagas that the run's saga lists. */
   readonly sagas: ReadonlyMap<string, SagaDefinition>
 }): Family => {

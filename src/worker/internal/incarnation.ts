@@ -8,11 +8,11 @@ import { Cause, Effect, Exit, Result, Scope } from "effect"
 import type { Duration, Fiber } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { Change, Message, NewRun, Outbox, OutboxError, Phase, Run, State } from "../../outbox/Outbox.ts"
-import type { Transactions } from "../../outbox/Outbox.ts"
+import type { Change, Message, Outbox, OutboxError, Phase, Run, State, Transactions } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
+import { saidOf } from "../../saga/internal/undo.ts"
 import * as Landmark from "../Landmark.ts"
 import * as Answers from "./answers.ts"
 import * as Bell from "./bell.ts"
@@ -36,8 +36,7 @@ import * as Waits from "./waits.ts"
 /** What the worker lends to all its incarnations. */
 export interface Surroundings {
   readonly outbox: Outbox["Service"]
-  /** Starts a run once, here if there is room for it. */
-  readonly startRun: (run: NewRun) => Effect.Effect<void, OutboxError>
+  readonly startRun: Children.StartRun
   readonly transactions: Transactions["Service"] | undefined
   readonly lease: Lease
   readonly limits: Limits
@@ -386,9 +385,7 @@ export const make = (
   const goBack = (began: Entry.RollbackBegan) => {
     if (isGoingBack || isReleasing) return
     isGoingBack = true
-    leave(() => {
-      pen.turn([began], changeTo("running"), takeBack)
-    })
+    leave(() => pen.turn([began], changeTo("running"), takeBack))
   }
 
   const takeBack = () =>
@@ -472,6 +469,7 @@ export const make = (
       } else if (state.held !== undefined) rest(deadline())
       else if (isGoingBack) takeBack()
       else if (isReleasing) release()
+      else if (run.undoes !== undefined) goBack({ _tag: "rollback_began", cause: "undone", ...saidOf(run) })
       else if (state.cancel !== undefined) goBack(Inbox.cancelled(state.cancel))
       else goForward()
     }
@@ -493,8 +491,7 @@ export const make = (
       const done = () => resume(Effect.void)
       if (isDown) return done()
       whenDown = done
-      const durable = () => pen.flush(done)
-      leave(durable)
+      leave(() => pen.flush(done))
     }),
     putDown: () => putDown()
   }

@@ -12,6 +12,7 @@ import type { Claim, Message, NewRun, Outbox, Run, State, Transactions } from ".
 import * as RunState from "../../outbox/RunState.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { Handler, Local, Worker } from "../../saga/internal/engine.ts"
+import * as Record from "../../saga/internal/record.ts"
 import * as Landmark from "../Landmark.ts"
 import * as Incarnation from "./incarnation.ts"
 import * as Lease from "./lease.ts"
@@ -19,7 +20,6 @@ import type { Limits } from "./limits.ts"
 
 /** After so many deaths of workers without progress a run is poison. */
 const maxDeaths = 5
-const pageSize = 1_000
 /** How many runs are claimed with one statement. */
 const claimLimit = 100
 
@@ -173,13 +173,10 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const load = Effect.fnUntraced(function* (run: Run, epoch: number, seq: number) {
-    const state = RunState.make()
+    let state = RunState.make()
     const read = Effect.gen(function* () {
-      while (state.seq < seq - 1) {
-        const page = yield* outbox.entries(run.runId, { from: state.seq + 1, limit: pageSize })
-        for (const stored of page) state.add(stored)
-        if (page.length < pageSize) break
-      }
+      state = yield* Record.before(outbox, run)
+      for (const stored of yield* Record.entriesOf(outbox, run.runId, { to: seq })) state.add(stored)
     })
     const unreadable = yield* read.pipe(
       Effect.as(undefined),

@@ -207,4 +207,6 @@ const compensate = Effect.fnUntraced(function* (
 })
 
 const causeOf = ({ rollback }: RunState): Tool.RollbackCause =>
-  rollback?.cause === "cancelled" ? { _tag: "cancelled", by: rollback.by ?? "" } : { _tag: "failed" }
+  rollback?.cause === "cancelled" || rollback?.cause === "undone"
+    ? { _tag: rollback.cause, by: rollback.by ?? "" }
+    : { _tag: "failed" }
