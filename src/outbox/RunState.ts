@@ -28,7 +28,7 @@ export interface Call {
   readonly path: string
   readonly intent: Entry.Intended
   readonly seq: number
-  /** When it was first intended, by the database's clock. */
+  /** When it was first intended, or its act released, by the database's clock. */
   readonly intendedAt: number
   /** When its latest attempt was intended. */
   readonly attemptedAt: number
@@ -209,14 +209,14 @@ export const make = (): Growing => {
     const compensated = Path.compensatedBy(entry.path)
     if (compensated === undefined) asked(entry.path, call)
     else callAt(compensated).compensation = call
+    if (entry.held === undefined) return
+    delivered.push(entry.path)
+    progress(entry.held)
   }
 
   const ended = (path: string, outcome: Outcome) => {
     const call = callAt(path)
     // A result that could not be kept may be said by a person later: in the place of the first outcome.
-    if (entry.held === undefined) return
-    delivered.push(entry.path)
-    progress(entry.held)
     const first = call.outcome
     call.outcome = first === undefined ? outcome : { ...outcome, seq: first.seq, stamp: first.stamp }
     call.inCourse = false
@@ -248,12 +248,12 @@ export const make = (): Growing => {
         return intended(entry, stored)
       case "attempted": {
         const call = callAt(entry.path)
+        if (call.attempt === 0) call.intendedAt = stored.at
         call.attempt = entry.attempt
         call.attemptedAt = stored.at
         call.inCourse = true
         return
       }
-        if (call.attempt === 0) call.intendedAt = stored.at
       case "attempt_failed": {
         const call = callAt(entry.path)
         call.attempts.push({
@@ -292,7 +292,15 @@ export const make = (): Growing => {
         return progress(entry.stamp)
       case "awaited": {
         const { path } = entry
-        const wait: Mutable<Wait> = { _tag: "wait", path, asked: entry, seq, at: stored.at, notices: 0, outcome: undefined }
+        const wait: Mutable<Wait> = {
+          _tag: "wait",
+          path,
+          asked: entry,
+          seq,
+          at: stored.at,
+          notices: 0,
+          outcome: undefined
+        }
         if (Path.callOf(path) === undefined) asked(path, wait)
         else waits.set(path, wait)
         if (entry.run !== undefined) children.set(entry.run, wait)
