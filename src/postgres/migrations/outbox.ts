@@ -63,6 +63,8 @@ const run = [
   ),
   constraint run_result_is_of_end check (result is null or makegood.is_end(state))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05)`,
+  // The update that ends a run cannot stay on its page alone (HOT): it takes the run out of run_owner. Each further index
+  // costs a start and an end 5 to 15 us; without all but the primary key a saga of ten took 2 in 100 less.
   "create index run_ready on makegood.run (saga, version, wake_at) where wake_at is not null",
   "create index run_owner on makegood.run (owner) where owner is not null",
   "create index run_created on makegood.run (created_at, run_id)",
@@ -156,12 +158,14 @@ begin
       'happened', new.state = 'completed', 'name', new.state)
   from makegood.run p
   where p.run_id = new.parent and p.state in ('pending', 'running', 'waiting', 'stuck')
+    and makegood.is_end(new.state) and not makegood.is_end(old.state)
   on conflict do nothing;
   return null;
 end
 $$`,
+  // The rest of the condition is the function's: this much is read anew with every statement that updates a run.
   `create trigger run_end_is_told after update on makegood.run for each row
-when (new.parent is not null and makegood.is_end(new.state) and not makegood.is_end(old.state))
+when (new.parent is not null)
 execute function makegood.tell_parent()`,
   "create index run_parent on makegood.run (parent) where parent is not null"
 ]
