@@ -200,6 +200,39 @@ describe("a circuit", () => {
     })
   }
 
+  it.effect("takes nothing of the retry budget while it is open", () => {
+    const both: Limits.Limits = { ...limits, retryBudget: { retries: 5, window: "100 hours", reserved: 0 } }
+    const { asked, live, Trip } = setting(both, ["transient", "transient", "ok", "transient", "transient", "transient"])
+    return Effect.gen(function* () {
+      yield* atRest(...(yield* start(Trip, 1)))
+      assert.strictEqual(asked.length, 3)
+      const { runId } = yield* Trip.start({ id: "last" })
+      yield* atRest(runId)
+      // Five retries: two of the first run, three of this one.
+      assert.deepStrictEqual(
+        asked.filter(({ attempt }) => attempt > 1).map(({ of }) => of),
+        ["0", "0", "last", "last", "last"]
+      )
+      assert.isBelow(asked.at(-1)!.at, 3_600)
+    }).pipe(withWorker(live), onMemory, silent)
+  })
+
+  it.effect("lets all go on that waited once it has closed", () => {
+    const { asked, live, Trip } = setting(limits, ["transient", "transient"])
+    return Effect.gen(function* () {
+      const [first] = yield* start(Trip, 1)
+      yield* TestClock.adjust("5 seconds")
+      const others = yield* Effect.forEach(
+        Array.from({ length: 50 }, (_, nth) => `other ${nth}`),
+        (id) => Trip.start({ id })
+      )
+      const runs = yield* atRest(first!, ...others.map(({ runId }) => runId))
+      assert.deepStrictEqual(new Set(runs.map(({ state }) => state)), new Set(["completed"]))
+      assert.strictEqual(asked.length, 53)
+      assert.isBelow(asked.at(-1)!.at, 90)
+    }).pipe(withWorker(live), onMemory, silent)
+  })
+
   it.effect("takes nothing of the rate while it is open", () => {
     const both = { ...limits, rate: { limit: 4, window: "1 hour" } } as const
     const { asked, live, Trip } = setting(both, ["transient", "transient"])

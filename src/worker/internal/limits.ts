@@ -107,6 +107,27 @@ interface Guard {
   readonly budget: Budget | undefined
   readonly queue: Queue | undefined
   readonly breaker: CircuitBreaker.CircuitBreaker | undefined
+  /** Leaves its target alone for so long: gives until when the one asked about has to wait. */
+  readonly leave: (now: number, millis: number) => Refused
+  /** Whether it is still left alone, as far as this worker knows without asking. */
+  readonly isLeft: (now: number) => Refused | undefined
+}
+
+/**
+ * All that wait for one target are told of different times, a little apart: the first asks what has become of it, and
+ * the others then know.
+ */
+const makeLeaving = (): Pick<Guard, "leave" | "isLeft"> => {
+  let until = 0
+  let waiting = 0
+  return {
+    leave: (now, millis) => {
+      until = now + Math.max(1, millis)
+      waiting = 0
+      return refused(until)
+    },
+    isLeft: (now) => (now < until ? refused(until + Math.min(++waiting, probingMillis)) : undefined)
+  }
 }
 
 /** The key of a limit in a store that may be used for other things too. */
@@ -152,6 +173,7 @@ export const make: Effect.Effect<Limits, never, Scope.Scope> = Effect.gen(functi
     const { breaker, rate, retryBudget } = limits
     const guard: Guard = {
       limits,
+      ...makeLeaving(),
       budget: retryBudget && makeBudget(retryBudget),
       queue: rate && makeQueue(Duration.toMillis(Duration.fromInputUnsafe(rate.window)) / rate.limit),
       breaker:
@@ -163,6 +185,21 @@ export const make: Effect.Effect<Limits, never, Scope.Scope> = Effect.gen(functi
     }
     guards.set(limits, guard)
     return guard
+  })
+
+  /** Whether something would be used up in vain by a call that its circuit then refuses. */
+  const takes = ({ breaker, budget, limits }: Guard, isRetry: boolean) =>
+    breaker !== undefined && (limits.rate !== undefined || (isRetry && budget !== undefined))
+
+  const whileOpen = Effect.fnUntraced(function* (
+    { breaker, leave, limits }: Guard,
+    now: number
+  ): Effect.fn.Return<Refused | undefined> {
+    const state = breaker && (yield* Effect.option(breaker.state(keyOf(limits))))
+    if (state === undefined || Option.isNone(state)) return undefined
+    if (state.value._tag === "HalfOpen" && state.value.probing) return leave(now, probingMillis)
+    if (state.value._tag !== "Open" || Duration.isZero(state.value.retryAfter)) return undefined
+    return leave(now, Duration.toMillis(state.value.retryAfter))
   })
 
   const inRate = Effect.fnUntraced(function* (
@@ -190,13 +227,8 @@ export const make: Effect.Effect<Limits, never, Scope.Scope> = Effect.gen(functi
         const guard = yield* guardOf(limits)
         const due = isRetry ? (guard.budget?.due(isCompensation(job.intent), now) ?? 0) : 0
         if (due > 0) return refused(now + due)
-        if (guard.breaker !== undefined && guard.limits.rate !== undefined) {
-          // Nothing is taken of the rate for a target that is left alone.
-          const state = yield* Effect.option(guard.breaker.state(keyOf(limits)))
-          if (Option.isSome(state) && state.value._tag === "Open" && !Duration.isZero(state.value.retryAfter)) {
-            return refused(now + Duration.toMillis(state.value.retryAfter))
-          }
-        }
+        const left = guard.isLeft(now) ?? (takes(guard, isRetry) ? yield* whileOpen(guard, now) : undefined)
+        if (left !== undefined) return left
         const kept = yield* inRate(guard, job.intent.key, now)
         if (kept === undefined && isRetry) guard.budget?.take()
         return kept
@@ -206,12 +238,12 @@ export const make: Effect.Effect<Limits, never, Scope.Scope> = Effect.gen(functi
       const { limits } = job.tool
       if (limits?.breaker === undefined) return attempt
       return Effect.gen(function* () {
-        const { breaker } = yield* guardOf(limits)
+        const { breaker, leave } = yield* guardOf(limits)
         if (breaker === undefined) return yield* attempt
         return yield* breaker.execute(attempt, { key: keyOf(limits), classify: outcomeOf }).pipe(
           Effect.catch(({ reason }): Effect.Effect<Attempted | Refused> => {
             const wait = reason._tag === "CircuitOpen" ? Duration.toMillis(reason.retryAfter) : probingMillis
-            return Effect.succeed(refused(now + Math.max(1, wait)))
+            return Effect.succeed(leave(now, wait))
           })
         )
       })
