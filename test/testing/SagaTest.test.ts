@@ -1,6 +1,6 @@
 /** The kit finds the mistakes of others without being told where to look, and none where there is none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { Failure, Runs, Saga, Signal, Timer, Tool } from "makegood"
 import { Cancel, Crash, FakeWorld, Fault, SagaTest } from "makegood/testing"
 import { Desk, DeskFake, DeskPlain, type Mistake, tripWith } from "./mistakes.ts"
@@ -212,6 +212,26 @@ describe("a saga whose tools are not written yet", () => {
     })
   )
 
+  it.effect("has transactions that happen if and only if they are recorded", () =>
+    Effect.gen(function* () {
+      const Move = Tool.transaction("Move", { ...manner, compensate: todo })
+      const Moving = Saga.make("Moving", {
+        version: 1,
+        payload: {},
+        error: manner.failure,
+        tools: [Move, Keyed],
+        idempotencyKey: () => "1"
+      })
+      const layer = Moving.toLayer(() => Effect.asVoid(Effect.andThen(Move({ note: "m" }), Keyed({ note: "k" }))))
+      const report = yield* SagaTest.explore(Moving, { layer, payload: {}, standIns: FakeWorld.standIns() }).pipe(
+        SagaTest.everything,
+        SagaTest.expectMadeGood
+      )
+      assert.deepStrictEqual(report.compensations.never, [])
+      assert.deepStrictEqual(report.tools.never, [])
+    })
+  )
+
   it.effect("finds a lookup that is believed too early", () =>
     Effect.gen(function* () {
       const Early = Tool.make("Early", {
@@ -299,6 +319,24 @@ describe("a saga of more than calls", () => {
       assert.includeMembers([...report.ends.keys()], ["completed", "rolled_back", "partly_rolled_back"])
     })
   )
+})
+
+describe("what is explored", () => {
+  const { Trip, layer } = tripWith("none")
+
+  it("has a world with all that its tools use, and stand-ins that answer what their tools can", () => {
+    // @ts-expect-error: the tools use Desk
+    SagaTest.explore(Trip, { layer, payload, world: Layer.empty })
+    // @ts-expect-error: the payload of a trip has a trip
+    SagaTest.explore(Trip, { layer, payload: {}, world: DeskFake })
+    // @ts-expect-error: either a world or stand-ins
+    SagaTest.explore(Trip, { layer, payload })
+    // @ts-expect-error: a mail has an id
+    FakeWorld.standIns([Keyed, Mail], { Mail: () => ({ at: new Date(0) }) })
+    // @ts-expect-error: no such tool is stood in for
+    FakeWorld.standIns([Keyed], { Mail: () => ({ id: "1", at: new Date(0) }) })
+    assert.isObject(SagaTest.explore(Trip, { layer, payload, world: DeskFake }))
+  })
 })
 
 describe("a run that is played", () => {

@@ -4,10 +4,10 @@
  * After its death the outbox answers nothing and writes nothing, no tool is executed, and none of its fibers goes on. Its
  * scope is never closed: nobody says good-bye on the way out.
  */
-import { Context, Effect, Layer, Scheduler as Schedulers, Scope } from "effect"
-import type { Exit } from "effect"
+import { Context, Effect, Exit, Layer, Scheduler as Schedulers, Scope } from "effect"
 import * as Outbox from "../../outbox/Outbox.ts"
 import { type SagaDefinition, Worker } from "../../saga/internal/engine.ts"
+import * as Identity from "../../saga/internal/identity.ts"
 import { Runs } from "../../saga/Runs.ts"
 import * as WorkerLayer from "../../worker/Worker.ts"
 import * as instrument from "./instrument.ts"
@@ -44,13 +44,21 @@ export const seenBy = (
   return seen as unknown as Service
 }
 
-/** Transactions without a database: what a stand-in does there happens if and only if its outcome is recorded. */
-const transactionsOf = (process: Process, outbox: Service): Outbox.Transactions["Service"] => ({
+/** Transactions without a database: what is done there happens if and only if its outcome is recorded. */
+const transactionsOf = (process: Process, outbox: Service, world: World): Outbox.Transactions["Service"] => ({
   run: (effect, append) =>
     Effect.gen(function* () {
       const result = yield* effect
-      const appended = yield* outbox.append(yield* append(result))
-      return process.alive ? { appended, result } : yield* Effect.never
+      const request = yield* append(result)
+      if (!process.alive) return yield* Effect.never
+      // In one step: nothing comes between the record and the world.
+      const exit = Effect.runSyncExit(outbox.append(request))
+      if (Exit.isSuccess(exit) && exit.value._tag === "appended") {
+        for (const { _tag, ...entry } of request.entries) {
+          if (_tag === "succeeded" && "path" in entry) world.commit(Identity.callKey(request.runId, entry.path))
+        }
+      }
+      return { appended: yield* exit, result }
     })
 })
 
@@ -77,7 +85,7 @@ export const begin = (options: {
   const seen = seenBy(process, options.outbox, options.used)
   const services = Context.merge(options.services, context).pipe(
     Context.add(Outbox.Outbox, seen),
-    Context.add(Outbox.Transactions, transactionsOf(process, options.outbox))
+    Context.add(Outbox.Transactions, transactionsOf(process, options.outbox, world))
   )
   const meet: instrument.Meet = (tool, side, call, execution) =>
     Effect.suspend(() =>

@@ -78,6 +78,8 @@ export const make = (settings: Settings) => {
   const counts = new Map<string, number>()
   /** What calls gave, by key, whether or not anybody heard of it. */
   const given = new Map<string, unknown>()
+  /** What transactions have done and not yet committed, by the keys of their calls. */
+  const open = new Map<string, Array<() => void>>()
   let answers = 0
 
   const now = () => clock.currentTimeMillisUnsafe()
@@ -89,6 +91,21 @@ export const make = (settings: Settings) => {
 
   const note = (line: Omit<Line, "at">) => {
     lines.push({ at: now(), ...line })
+  }
+
+  /** Does it, or in a transaction puts it off until that commits. */
+  const change = (execution: Execution | undefined, effect: () => void) => {
+    if (execution?.tool.kind !== "transaction") return effect()
+    const waiting = open.get(execution.call.key)
+    if (waiting === undefined) open.set(execution.call.key, [effect])
+    else waiting.push(effect)
+  }
+
+  /** The transaction of this call committed. */
+  const commit = (key: string) => {
+    const waiting = open.get(key) ?? []
+    open.delete(key)
+    for (const effect of waiting) effect()
   }
 
   const place = (execution: Execution | undefined, shelf: string) => {
@@ -130,19 +147,23 @@ export const make = (settings: Settings) => {
       }
       const double = things.find((one) => one.what === what && one.key === key && one.execution !== execution)
       const value = make_()
-      things.push({
-        shelf,
-        what,
-        key,
-        id,
-        rememberedUntil: now() + remembered,
-        execution,
-        value,
-        stands: true,
-        undone: undefined,
-        answered: ++answers
+      const rememberedUntil = now() + remembered
+      change(execution, () => {
+        const answered = ++answers
+        things.push({
+          shelf,
+          what,
+          key,
+          id,
+          rememberedUntil,
+          execution,
+          value,
+          stands: true,
+          undone: undefined,
+          answered
+        })
+        note({ kind: "act", ...lineOf(execution, key, what, "done") })
       })
-      note({ kind: "act", ...lineOf(execution, key, what, "done") })
       return double === undefined ? Effect.succeed(value) : wrong(`${named(execution, key)} was done twice`)
     })
 
@@ -178,9 +199,11 @@ export const make = (settings: Settings) => {
         return isFine ? Effect.succeedNone : wrong(`${named(execution, key)} took back what is not there`)
       }
       const later = laterOne(thing)
-      thing.stands = false
-      thing.undone = id ?? key
-      note({ kind: "undo", ...lineOf(execution, key, thing.what, "done"), of: thing.key })
+      change(execution, () => {
+        thing.stands = false
+        thing.undone = id ?? key
+        note({ kind: "undo", ...lineOf(execution, key, thing.what, "done"), of: thing.key })
+      })
       return later === undefined
         ? Effect.succeedSome(thing.value)
         : wrong(`${named(execution, key)} came before ${later.execution?.call.path}, which is later, was taken back`)
@@ -202,7 +225,8 @@ export const make = (settings: Settings) => {
     })
 
   /** What a request that left no line in the ledger is assumed to have been, by the word of its tool. */
-  const assume = ({ again, call, sentAt, side, tool }: Execution, exit: Exit.Exit<unknown, unknown>) => {
+  const assume = (execution: Execution, exit: Exit.Exit<unknown, unknown>) => {
+    const { again, call, sentAt, side, tool } = execution
     if (side === "lookup" || tool.kind === "query") return
     const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt, again }
     const compensated = Path.compensatedBy(call.path)
@@ -212,7 +236,7 @@ export const make = (settings: Settings) => {
       const doubt = side === "call" ? tool.doubt : (tool.compensation ?? tool).doubt
       const knowsKeys = doubt._tag === "sameKey" || doubt._tag === "idempotent"
       const before = lines.some((line) => line.key === call.key && line.kind === kind && line.came === "done")
-      note({ ...base, kind, of, came: before && knowsKeys ? "known" : "done" })
+      change(execution, () => note({ ...base, kind, of, came: before && knowsKeys ? "known" : "done" }))
     } else {
       const failed = Exit.findErrorOption(exit)
       if (Option.isNone(failed)) return
@@ -225,6 +249,7 @@ export const make = (settings: Settings) => {
   const reach = (execution: Execution, effect: Effect.Effect<unknown, unknown>, again = false) =>
     Effect.suspend(() => {
       const before = lines.length
+      open.delete(execution.call.key)
       const sent = { ...execution, again, counts: new Map<string, number>() }
       settings.busy(1)
       return effect.pipe(
@@ -233,7 +258,8 @@ export const make = (settings: Settings) => {
           Effect.sync(() => {
             settings.busy(-1)
             if (Exit.isSuccess(exit) && execution.side !== "lookup") given.set(execution.call.key, exit.value)
-            const wrote = lines.slice(before).some((line) => line.key === execution.call.key)
+            const wrote =
+              open.has(execution.call.key) || lines.slice(before).some((line) => line.key === execution.call.key)
             if (!wrote) assume(sent, exit)
           })
         )
@@ -283,7 +309,7 @@ export const make = (settings: Settings) => {
       }
     })
 
-  return { things, lines, wrongs, executions, given, put, take, find, meet }
+  return { things, lines, wrongs, executions, given, put, take, find, meet, commit }
 }
 
 export type World = ReturnType<typeof make>
