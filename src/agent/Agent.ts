@@ -14,14 +14,13 @@
 import { Effect, Pipeable, Schema } from "effect"
 import type { Layer } from "effect"
 import type { Prompt } from "effect/ai"
-import type { Handle, RunCancelled, Runs, RunsError, StartOptions } from "../saga/Runs.ts"
 import type { Worker } from "../saga/internal/engine.ts"
 import * as Saga from "../saga/Saga.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { GaveUp } from "./AgentError.ts"
 import type { Budget } from "./Budget.ts"
-import { answerName, giveUpName } from "./internal/instructions.ts"
+import { reserved } from "./internal/instructions.ts"
 import { type AgentDefinition, play } from "./internal/turns.ts"
 import type { Manner, Needs } from "./Manner.ts"
 
@@ -55,7 +54,7 @@ export interface Agent<out Name extends string, in out Success, in out Tools ext
    *
    * As `Saga.start`: calling it again gives the same run.
    */
-  readonly start: (task: Task, options?: StartOptions) => Effect.Effect<Handle<Success, GaveUp>, RunsError, Runs>
+  readonly start: Saga.Saga<Name, Task, Success, GaveUp, Tools, R>["start"]
   /**
    * Starts a run and waits for its end.
    *
@@ -63,10 +62,7 @@ export interface Agent<out Name extends string, in out Success, in out Tools ext
    *
    * The run goes on elsewhere, and answers that were recorded are not asked for again.
    */
-  readonly execute: (
-    task: Task,
-    options?: StartOptions
-  ) => Effect.Effect<Success, GaveUp | RunCancelled | RunsError, Runs>
+  readonly execute: Saga.Saga<Name, Task, Success, GaveUp, Tools, R>["execute"]
   readonly [definition]: AgentDefinition
 }
 
@@ -74,10 +70,14 @@ export interface Agent<out Name extends string, in out Success, in out Tools ext
  * Defines an agent.
  *
  * - `version`: raise it when runs under way could not go on: when a tool they called is gone or means something else.
- * - `tools`: all that the model may call. `Answer` and `GiveUp` are names of its own.
+ * - `tools`: all that the model may call, tools and sagas; another agent is listed as its `saga`, and is a run of its own.
+ *   `Answer`, `GiveUp`, `History` and `Undo` are names of its own.
  * - `success`: what a run gives; the model is then shown a tool `Answer` that takes it. Default: the model's last words,
  *   as a string.
  * - `giveUp`: whether the model is shown a tool `GiveUp` that ends the run with a {@link GaveUp}. Default: `true`.
+ * - `undo`: whether the model is shown the tools `History` and `Undo`, with which it takes back its own calls: one,
+ *   several, or all of a turn, with a preview. Refused where a later call was given something that came out of one of
+ *   them. What is taken back makes room in the budget's sums again. Default: `false`.
  * - `budget`: see {@link Budget}. Default: 50 turns.
  *
  * **Example**
@@ -108,7 +108,7 @@ export interface Agent<out Name extends string, in out Success, in out Tools ext
  */
 export const make = <
   const Name extends string,
-  const T extends ReadonlyArray<Tool.Any>,
+  const T extends ReadonlyArray<Tool.Listable>,
   S extends Tool.Plain = Schema.String
 >(
   name: Name,
@@ -117,10 +117,11 @@ export const make = <
     readonly tools: (T & UniqueNames<NoInfer<T>>) | Toolkit<T>
     readonly success?: S
     readonly giveUp?: boolean
+    readonly undo?: boolean
     readonly budget?: Budget<T[number]>
   }
 ): Agent<Name, S["Type"], T[number]["name"], Tool.Services<T[number]>> => {
-  const tools = Array.from(options.tools as Iterable<Tool.Any>)
+  const tools = Array.from(options.tools as Iterable<Tool.Listable>)
   const saga = Saga.make(name, {
     version: options.version,
     payload: { id: Schema.String, prompt: Schema.String },
@@ -129,9 +130,9 @@ export const make = <
     tools: tools as never,
     idempotencyKey: ({ id }) => id
   })
-  for (const taken of tools.filter((tool) => tool.name === answerName || tool.name === giveUpName)) {
+  for (const taken of tools.filter((tool) => reserved.has(tool.name))) {
     throw new TypeError(
-      `The agent ${name} lists a tool named ${taken.name}. It was not defined. That is what its model ends a run with: rename the tool.`
+      `The agent ${name} lists a tool named ${taken.name}. It was not defined. That is a name of the agent's own: rename the tool.`
     )
   }
   const agent: AgentDefinition = {
@@ -139,6 +140,7 @@ export const make = <
     tools,
     success: options.success,
     mayGiveUp: options.giveUp ?? true,
+    mayUndo: options.undo ?? false,
     budget: budgetOf(name, tools, options.budget ?? {})
   }
   const toLayer = (manner: Manner) => {
@@ -158,8 +160,8 @@ export const make = <
 
 const budgetOf = (
   name: string,
-  tools: ReadonlyArray<Tool.Any>,
-  { calls = {}, cost, sums = {}, tokens, turns = 50 }: Budget<Tool.Any>
+  tools: ReadonlyArray<Tool.Listable>,
+  { calls = {}, cost, sums = {}, tokens, turns = 50 }: Budget<Tool.Listable>
 ): AgentDefinition["budget"] => {
   const numbers = Object.values(sums).flatMap((sum) => Object.values(sum ?? {}))
   const wrong = [turns, tokens, cost, ...Object.values(calls), ...numbers].find(

@@ -5,7 +5,9 @@ import { Schema } from "effect"
 export class GaveUp extends Schema.TaggedError<GaveUp>()("GaveUp", {
   agent: Schema.String,
   /** In the model's own words. */
-  why: Schema.String
+  why: Schema.String,
+  /** What it did and did not take back itself, oldest first; `parameters` are JSON text. */
+  did: Schema.Array(Schema.Struct({ tool: Schema.String, parameters: Schema.String, canBeUndone: Schema.Boolean }))
 }) {
   override get message() {
     return (
@@ -13,6 +15,21 @@ export class GaveUp extends Schema.TaggedError<GaveUp>()("GaveUp", {
       "Ask for something else, or do it another way."
     )
   }
+}
+
+/**
+ * Says to another model, in few words, what an agent that gave up did before it: what of that was taken back, and what
+ * stands. For the prompt of a second attempt, after `Saga.savepoint` took the first one back.
+ */
+export const report = ({ did, why }: GaveUp): string => {
+  const list = (which: GaveUp["did"]) => which.map(({ parameters, tool }) => `${tool} ${parameters}`).join(", ")
+  const back = did.filter(({ canBeUndone }) => canBeUndone)
+  const stands = did.filter(({ canBeUndone }) => !canBeUndone)
+  return [
+    `An attempt before this one was given up: ${why}`,
+    ...(back.length === 0 ? [] : [`It was taken back: ${list(back)}.`]),
+    ...(stands.length === 0 ? [] : [`This could not be taken back and stands: ${list(stands)}.`])
+  ].join(" ")
 }
 
 /** The tokens of questions and answers; `cached` are those of the input that the provider had seen before. */

@@ -7,14 +7,13 @@
 import type { Schema } from "effect"
 import type { Tool as AiTool } from "effect/ai"
 import type * as Tool from "../tool/Tool.ts"
-import { type Ai, type Described, toAi as describe } from "./internal/describe.ts"
+import { type Ai, toAi as shown } from "./internal/describe.ts"
 
 /**
  * A tool as `effect/ai` knows it: name, description, the schemas of its parameters, result and failure, and true hints
  * (`Readonly`, `Destructive`, `Idempotent`). It has no handler: a call of it goes through a saga.
  */
-export const toAi = <Name extends string>(tool: Tool.Any & { readonly name: Name }): Ai<Name> =>
-  describe(tool as unknown as Described)
+export const toAi = <Name extends string>(tool: Tool.Listable & { readonly name: Name }): Ai<Name> => shown(tool)
 
 /** The parameters of an AI tool, where they are a struct or none at all. */
 export type FieldsOf<P> =

@@ -8,12 +8,12 @@
  */
 import type * as Tool from "../tool/Tool.ts"
 
-type ParametersOf<T extends Tool.Any> = T extends (parameters: infer P) => unknown ? P : never
+type ParametersOf<T extends Tool.Listable> = T extends (parameters: infer P) => unknown ? P : never
 type Numbers<P> = { readonly [K in keyof P]?: P[K] extends number | undefined ? number : never }
-type Named<T extends Tool.Any, Name> = T extends { readonly name: Name } ? T : never
+type Named<T extends Tool.Listable, Name> = T extends { readonly name: Name } ? T : never
 
 /** The limits of an agent over the tools `T`. What is left out is not limited, but for `turns`. */
-export interface Budget<T extends Tool.Any> {
+export interface Budget<T extends Tool.Listable> {
   /** How often the model is asked. Default: 50. */
   readonly turns?: number
   /** Tokens of all questions and answers together. The answer that goes over it still counts; no other is asked for. */

@@ -72,7 +72,10 @@ const seenBy = (process: Process, { answered, outbox }: Outside): Outbox.Outbox[
   return { ...(seen as unknown as Outbox.Outbox["Service"]), append }
 }
 
-/** The travel desk of these lives: two turns of two calls each, one of which fails, a budget that ends, and an end. */
+/** The call that the model takes back itself. */
+const regretted = "turn-2/1/Hold"
+
+/** The desk of these lives: calls of which one fails, a budget that is over, an undo, and an end. */
 const desk = (outside: Outside, process: Process, ends: "well" | "badly") => {
   const act = (call: Tool.Call) =>
     alive(process)(
@@ -114,12 +117,18 @@ const desk = (outside: Outside, process: Process, ends: "well" | "badly") => {
         })
       )
   })
-  const Desk = Agent.make("Desk", { version: 1, tools: [Hold, Look], budget: { turns: 10, calls: { Hold: 3 } } })
+  const Desk = Agent.make("Desk", {
+    version: 1,
+    tools: [Hold, Look],
+    undo: true,
+    budget: { turns: 10, calls: { Hold: 3 } }
+  })
   const { calls, says } = ScriptedModel
   const model = ScriptedModel.layer(
     [
       calls(["Hold", { room: 1 }], ["Look", {}], ["Hold", { room: 13 }], ["Nothing", {}]),
       calls(["Hold", { room: 2 }], ["Hold", { room: 3 }]),
+      calls(["Undo", { calls: [regretted] }]),
       ends === "well" ? says("Held.") : calls(["GiveUp", { why: "No." }])
     ],
     {
@@ -208,7 +217,8 @@ const judge = Effect.fnUntraced(function* (outside: Outside, runId: string, ends
   for (const { isUndone, path } of outside.deeds.values()) {
     const call = calls.find((one) => one.path === path)
     if (call?.outcome?._tag !== "succeeded") wrongs.push(`${path} happened, the record says ${call?.outcome?._tag}`)
-    if (isUndone !== (ends === "badly")) wrongs.push(`${path} is ${isUndone ? "" : "not "}taken back`)
+    if (isUndone !== (ends === "badly" || path === regretted))
+      wrongs.push(`${path} is ${isUndone ? "" : "not "}taken back`)
   }
   const paths = Array.from(outside.deeds.values(), ({ path }) => path).sort()
   if (paths.join() !== "turn-1/0/Hold,turn-2/0/Hold,turn-2/1/Hold") wrongs.push(`done were ${paths.join()}`)
@@ -216,7 +226,9 @@ const judge = Effect.fnUntraced(function* (outside: Outside, runId: string, ends
     .filter((call) => call.outcome?._tag === "succeeded" && call.intent.act === "reversible")
     .sort((a, b) => b.outcome!.seq - a.outcome!.seq)
     .map((call) => call.path)
-  if (ends === "badly" && outside.undoings.join() !== byCompletion.join()) {
+    .filter((path) => path !== regretted)
+  const inOrder = [regretted, ...(ends === "badly" ? byCompletion : [])]
+  if (outside.undoings.join() !== inOrder.join()) {
     wrongs.push(`taken back in the order ${outside.undoings.join()}`)
   }
   for (const [turn, times] of outside.bill) {

@@ -1,11 +1,55 @@
-/** A tool of makegood as one of Effect's AI modules: the same name, words and schemas, with true hints. */
+/** What a model is shown of a tool, or of a saga listed as one: name, words and schemas, with true hints. */
 import { Tool as AiTool } from "effect/ai"
 import { definition, type Definition } from "../../tool/internal/definition.ts"
-import type { Plain } from "../../tool/Tool.ts"
+import { type SagaDefinition, sagaDefinition } from "../../saga/internal/engine.ts"
+import type { Listable, Plain } from "../../tool/Tool.ts"
 
-/** What has to be known of a tool to describe it. */
+/** What an agent has to know of what it lists. */
 export interface Described {
-  readonly [definition]: Definition
+  readonly name: string
+  readonly description: string | undefined
+  readonly parameters: Plain
+  readonly success: Plain
+  readonly failure: Plain
+  readonly onlyReads: boolean
+  readonly isDestructive: boolean
+  readonly isIdempotent: boolean
+  /** Whether a call of it can be taken back while its run goes on. */
+  readonly canBeUndone: boolean
+}
+
+const ofTool = (tool: Definition): Described => {
+  const onlyReads = tool.kind === "query"
+  return {
+    ...tool,
+    onlyReads,
+    isDestructive: tool.kind === "irreversible",
+    isIdempotent: onlyReads || tool.doubt._tag === "idempotent",
+    canBeUndone: tool.compensation !== undefined
+  }
+}
+
+/** A child run goes back with its parent, and not by itself. */
+const ofSaga = ({ error, name, payload, success }: SagaDefinition): Described => ({
+  name,
+  description: undefined,
+  parameters: payload,
+  success,
+  failure: error,
+  onlyReads: false,
+  isDestructive: false,
+  isIdempotent: false,
+  canBeUndone: false
+})
+
+/** What is known of a tool, or of a saga listed as one. */
+export const describe = (listed: Listable): Described => {
+  const given = listed as unknown as {
+    readonly [definition]?: Definition
+    readonly [sagaDefinition]?: SagaDefinition
+  }
+  const tool = given[definition]
+  return tool === undefined ? ofSaga(given[sagaDefinition]!) : ofTool(tool)
 }
 
 /** A tool as a model is shown it. */
@@ -14,11 +58,10 @@ export type Ai<Name extends string> = AiTool.Tool<
   { readonly parameters: Plain; readonly success: Plain; readonly failure: Plain; readonly failureMode: "return" }
 >
 
-export const toAi = <Name extends string>(tool: Described): Ai<Name> => {
-  const { description, doubt, failure, kind, name, parameters, success } = tool[definition]
-  const onlyReads = kind === "query"
-  return AiTool.make(name as Name, { description, parameters, success, failure, failureMode: "return" })
+export const toAi = <Name extends string>(listed: Listable & { readonly name: Name }): Ai<Name> => {
+  const { description, failure, isDestructive, isIdempotent, onlyReads, parameters, success } = describe(listed)
+  return AiTool.make(listed.name, { description, parameters, success, failure, failureMode: "return" })
     .annotate(AiTool.Readonly, onlyReads)
-    .annotate(AiTool.Destructive, kind === "irreversible")
-    .annotate(AiTool.Idempotent, onlyReads || doubt._tag === "idempotent") as unknown as Ai<Name>
+    .annotate(AiTool.Destructive, isDestructive)
+    .annotate(AiTool.Idempotent, isIdempotent) as unknown as Ai<Name>
 }

@@ -6,10 +6,9 @@
  */
 import { Effect, Result, Schema } from "effect"
 import { Prompt } from "effect/ai"
-import { definition } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Wish } from "./answer.ts"
-import type { Described } from "./describe.ts"
+import { describe } from "./describe.ts"
 
 interface Codecs {
   readonly decode: (parameters: unknown) => Result.Result<unknown, Schema.SchemaError>
@@ -21,10 +20,10 @@ const compiled = new WeakMap<object, Codecs>()
 
 const decoder = (schema: Tool.Plain) => Schema.decodeUnknownResult(Schema.toCodecJson(schema), { errors: "all" })
 
-const codecsOf = (tool: Tool.Any): Codecs => {
+const codecsOf = (tool: Tool.Listable): Codecs => {
   let found = compiled.get(tool)
   if (found === undefined) {
-    const { failure, parameters, success } = (tool as unknown as Described)[definition]
+    const { failure, parameters, success } = describe(tool)
     found = {
       decode: decoder(parameters),
       success: Schema.encodeUnknownResult(Schema.toCodecJson(success)),
@@ -36,7 +35,7 @@ const codecsOf = (tool: Tool.Any): Codecs => {
 }
 
 /** The parameters of a tool as a model gives them; a failure says in words what is wrong with them. */
-export const parametersOf = (tool: Tool.Any, given: unknown): Result.Result<unknown, string> =>
+export const parametersOf = (tool: Tool.Listable, given: unknown): Result.Result<unknown, string> =>
   Result.mapError(codecsOf(tool).decode(given), (error) => error.message)
 
 /** Reads values of one schema as a model gives them. */
@@ -54,7 +53,7 @@ export interface Heard {
 }
 
 /** Makes the call and gives what is to be told of it. */
-export const make = (tool: Tool.Any, parameters: unknown): Effect.Effect<Heard, never, Tool.Listed<string>> => {
+export const make = (tool: Tool.Listable, parameters: unknown): Effect.Effect<Heard, never, Tool.Listed<string>> => {
   const { failure, success } = codecsOf(tool)
   const call = tool as unknown as (given: unknown) => Effect.Effect<unknown, unknown, Tool.Listed<string>>
   return Effect.match(call(parameters), {

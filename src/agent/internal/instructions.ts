@@ -3,13 +3,23 @@ import { Schema } from "effect"
 import { Tool as AiTool } from "effect/ai"
 import { createHash } from "node:crypto"
 import type * as Tool from "../../tool/Tool.ts"
-import { type Described, toAi } from "./describe.ts"
+import { Undoing } from "./deeds.ts"
+import { toAi } from "./describe.ts"
 
 /** Ends the run with a result. Offered where the agent declares what its result is. */
 export const answerName = "Answer"
 
 /** Ends the run without one. */
 export const giveUpName = "GiveUp"
+
+/** Tells what was done so far. */
+export const historyName = "History"
+
+/** Has calls taken back. */
+export const undoName = "Undo"
+
+/** The names that no tool of an agent can have. */
+export const reserved: ReadonlySet<string> = new Set([answerName, giveUpName, historyName, undoName])
 
 /** What the run is to give. */
 export const resultOf = (success: Tool.Plain) => Schema.Struct({ result: success })
@@ -29,13 +39,32 @@ const giveUp: AiTool.Any = AiTool.make(giveUpName, {
   parameters: GivingUp
 })
 
+const history: AiTool.Any = AiTool.make(historyName, {
+  description:
+    "Lists the calls of this task that changed something, with their ids, and which of them can be taken back."
+})
+
+const undo: AiTool.Any = AiTool.make(undoName, {
+  description:
+    "Takes back calls of this task, by the ids that History gives, or all calls of a turn (turn-2). " +
+    "With preview nothing is done, and what would be is told. Call it alone.",
+  parameters: Undoing
+})
+
+/** What an agent lets its model do beside its tools. */
+export interface Allowed {
+  readonly success: Tool.Plain | undefined
+  readonly mayGiveUp: boolean
+  readonly mayUndo: boolean
+}
+
 /** All that a model may call, by name. */
 export const offered = (
-  tools: ReadonlyArray<Tool.Any>,
-  success: Tool.Plain | undefined,
-  mayGiveUp: boolean
+  tools: ReadonlyArray<Tool.Listable>,
+  { mayGiveUp, mayUndo, success }: Allowed
 ): Readonly<Record<string, AiTool.Any>> => {
-  const all = tools.map((tool): AiTool.Any => toAi(tool as unknown as Described))
+  const all = tools.map((tool): AiTool.Any => toAi(tool))
+  if (mayUndo) all.push(history, undo)
   if (success !== undefined) all.push(answer(success))
   if (mayGiveUp) all.push(giveUp)
   return Object.fromEntries(all.map((tool) => [tool.name, tool]))

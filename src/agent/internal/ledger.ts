@@ -31,6 +31,8 @@ export interface Ledger {
   readonly excess: (wants: ReadonlyArray<Want>) => Excess | undefined
   readonly raise: (excess: Excess) => void
   readonly add: (limit: string, amount: number) => void
+  /** A call with these parameters was taken back: what it added up to is there again. That it was made is not. */
+  readonly giveBack: (tool: string, parameters: unknown) => void
   /** What a call with these parameters would use. */
   readonly wantsOf: (tool: string, parameters: unknown) => ReadonlyArray<Want>
 }
@@ -46,6 +48,19 @@ export const make = ({ calls, cost, sums, tokens, turns }: typeof Recorded.Type)
   const allowed = new Map(given)
   const spent = new Map<string, number>()
   const spentOf = (limit: string) => spent.get(limit) ?? 0
+
+  const wantsOf: Ledger["wantsOf"] = (tool, parameters) => [
+    [callsOf(tool), 1],
+    ...Object.keys(sums[tool] ?? {}).map((parameter): Want => {
+      const amount = (parameters as Readonly<Record<string, unknown>>)[parameter]
+      // What is below nothing makes no room for more.
+      return [sumOf(tool, parameter), typeof amount === "number" ? Math.max(0, amount) : 0]
+    })
+  ]
+
+  const add: Ledger["add"] = (limit, amount) => {
+    if (given.has(limit)) spent.set(limit, spentOf(limit) + amount)
+  }
 
   return {
     excess: (wants) => {
@@ -63,16 +78,10 @@ export const make = ({ calls, cost, sums, tokens, turns }: typeof Recorded.Type)
       return undefined
     },
     raise: ({ limit, raisedTo }) => allowed.set(limit, raisedTo),
-    add: (limit, amount) => {
-      if (given.has(limit)) spent.set(limit, spentOf(limit) + amount)
+    add,
+    giveBack: (tool, parameters) => {
+      for (const [limit, amount] of wantsOf(tool, parameters)) if (limit !== callsOf(tool)) add(limit, -(amount ?? 0))
     },
-    wantsOf: (tool, parameters) => [
-      [callsOf(tool), 1],
-      ...Object.keys(sums[tool] ?? {}).map((parameter): Want => {
-        const amount = (parameters as Readonly<Record<string, unknown>>)[parameter]
-        // What is below nothing makes no room for more.
-        return [sumOf(tool, parameter), typeof amount === "number" ? Math.max(0, amount) : 0]
-      })
-    ]
+    wantsOf
   }
 }

@@ -6,31 +6,33 @@
  * | `Budget` | the budget that the run began with |
  * | `Model~3` | the third question to the model |
  * | `turn-3/0/HoldSeat` | the first call that it asked for in its third answer |
+ * | `Undo` | calls that it had taken back |
  * | `MoreBudget` | a person was asked for more |
  */
 import { Effect, Result } from "effect"
 import { Prompt } from "effect/ai"
 import * as Saga from "../../saga/Saga.ts"
+import { ask } from "../../tool/internal/running.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { GaveUp } from "../AgentError.ts"
 import type { Manner } from "../Manner.ts"
 import { askModel, messagesOf, textOf, userMessage, type Wish, wishesOf } from "./answer.ts"
+import * as Deeds from "./deeds.ts"
 import { type Heard, make as makeCall, parametersOf, reader, toolMessage } from "./hearing.ts"
-import { answerName, digestOf, giveUpName, GivingUp, offered, resultOf } from "./instructions.ts"
+import * as Instructions from "./instructions.ts"
+import { answerName, giveUpName, historyName, undoName } from "./instructions.ts"
 import * as Ledger from "./ledger.ts"
 import { askForMore } from "./permission.ts"
 
 /** An agent with the types erased. */
-export interface AgentDefinition {
+export interface AgentDefinition extends Instructions.Allowed {
   readonly name: string
-  readonly tools: ReadonlyArray<Tool.Any>
-  /** Absent: the model's last words are the result. */
-  readonly success: Tool.Plain | undefined
-  readonly mayGiveUp: boolean
+  readonly tools: ReadonlyArray<Tool.Listable>
   readonly budget: typeof Ledger.Recorded.Type
 }
 
-const readGivingUp = reader(GivingUp)
+const readGivingUp = reader(Instructions.GivingUp)
+const readUndoing = reader(Deeds.Undoing)
 
 /** How a run ends by the model's own word. */
 type Ending =
@@ -39,13 +41,14 @@ type Ending =
 
 /** Plays an agent in the scope it is asked in. */
 export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner: Manner, prompt: Prompt.RawInput) {
-  const { mayGiveUp, name, success } = agent
+  const { mayGiveUp, mayUndo, name, success } = agent
   const { concurrency = "unbounded", system } = manner
   const tools = new Map(agent.tools.map((tool) => [tool.name, tool]))
-  const offers = offered(agent.tools, success, mayGiveUp)
-  const instructions = digestOf(system, offers)
-  const readResult = success === undefined ? undefined : reader(resultOf(success))
+  const offers = Instructions.offered(agent.tools, agent)
+  const instructions = Instructions.digestOf(system, offers)
+  const readResult = success === undefined ? undefined : reader(Instructions.resultOf(success))
   const ledger = Ledger.make(yield* Saga.record("Budget", Ledger.Recorded, Effect.succeed(agent.budget)))
+  const deeds = Deeds.make()
 
   /** Goes on once a person allowed what goes over the budget. */
   const within = Effect.fnUntraced(function* (wants: ReadonlyArray<Ledger.Want>) {
@@ -55,22 +58,36 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     }
   })
 
-  const judge = (asked: string, parameters: unknown, among: number): string | undefined => {
+  // ---- what the model asked for
+
+  const isOwn = (asked: string): boolean =>
+    (asked === answerName && success !== undefined) ||
+    (asked === giveUpName && mayGiveUp) ||
+    (mayUndo && (asked === historyName || asked === undoName))
+
+  const read = (asked: string, parameters: unknown): Result.Result<unknown, string> => {
     const tool = tools.get(asked)
-    const ends = (asked === answerName && success !== undefined) || (asked === giveUpName && mayGiveUp)
-    if (tool === undefined && !ends) {
+    if (tool !== undefined) return parametersOf(tool, parameters)
+    if (asked === answerName) return readResult!(parameters)
+    if (asked === giveUpName) return readGivingUp(parameters)
+    return asked === undoName ? readUndoing(parameters) : Result.succeed({})
+  }
+
+  const judge = (asked: string, parameters: unknown, among: number): string | undefined => {
+    const isTool = tools.has(asked)
+    if (!isTool && !isOwn(asked)) {
       return `There is no tool ${JSON.stringify(asked)}. Nothing was done. The tools are ${Object.keys(offers).join(", ")}.`
     }
-    if (ends && among > 1) return `${asked} ends the task. Nothing was done. Call it alone, once all else was answered.`
-    const read =
-      tool !== undefined
-        ? parametersOf(tool, parameters)
-        : asked === answerName
-          ? readResult!(parameters)
-          : readGivingUp(parameters)
-    return Result.isSuccess(read)
-      ? undefined
-      : `The arguments do not fit ${asked}. Nothing was done. Correct them: ${read.failure}`
+    if (!isTool && asked !== historyName && among > 1) {
+      return `${asked} stands for itself. Nothing was done. Call it alone, once all else was answered.`
+    }
+    const fits = read(asked, parameters)
+    if (Result.isFailure(fits)) {
+      return `The arguments do not fit ${asked}. Nothing was done. Correct them: ${fits.failure}`
+    }
+    if (asked !== undoName) return undefined
+    const planned = deeds.plan((fits.success as typeof Deeds.Undoing.Type).calls)
+    return Result.isFailure(planned) ? `Nothing was done. ${planned.failure}` : undefined
   }
 
   const endingOf = (wishes: ReadonlyArray<Wish>, text: string): Ending | undefined => {
@@ -78,25 +95,64 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     if (only === undefined) return success === undefined ? { _tag: "answered", result: text } : undefined
     if (only.refused !== undefined || tools.has(only.name)) return undefined
     if (only.name === giveUpName) return { _tag: "gaveUp", why: now(only, readGivingUp).why }
-    return { _tag: "answered", result: now(only, readResult!).result }
+    return only.name === answerName ? { _tag: "answered", result: now(only, readResult!).result } : undefined
   }
 
-  /** Makes a call and counts what it used. What fails has used nothing but itself. */
-  const hear = ({ refused, ...wish }: Wish): Effect.Effect<Heard, never, Tool.Listed<string>> => {
+  // ---- what is done about it
+
+  const wantsOf = (wish: Wish) =>
+    ledger.wantsOf(
+      wish.name,
+      now(wish, (given) => parametersOf(tools.get(wish.name)!, given))
+    )
+
+  /** Makes a call, or tells what is known already. */
+  const hear = (wish: Wish): Effect.Effect<Heard, never, Tool.Listed<string>> => {
+    const { name: asked, refused } = wish
     if (refused !== undefined) return Effect.succeed({ isFailure: true, result: refused })
-    const tool = tools.get(wish.name)!
+    if (asked === historyName) return Effect.succeed({ isFailure: false, result: deeds.history().map(told) })
+    const tool = tools.get(asked)!
     return makeCall(
       tool,
       now(wish, (given) => parametersOf(tool, given))
     )
   }
 
-  const made = (wishes: ReadonlyArray<Wish>) => wishes.filter(({ refused }) => refused === undefined)
-  const wantsOf = (wish: Wish) =>
-    ledger.wantsOf(
-      wish.name,
-      now(wish, (given) => parametersOf(tools.get(wish.name)!, given))
-    )
+  /** Has calls taken back: newest first, before anything else is done. */
+  const undo = Effect.fnUntraced(function* (wish: Wish) {
+    const { calls, preview } = now(wish, readUndoing)
+    const planned = Result.getOrThrow(deeds.plan(calls))
+    if (preview === true) return { isFailure: false, result: { wouldTakeBack: planned.map(told) } }
+    const paths = planned.map(({ path }) => path)
+    const became = yield* ask<Readonly<Record<string, string>>, never, never>("An agent's Undo", {
+      _tag: "undo",
+      name: undoName,
+      paths
+    })
+    for (const deed of planned) {
+      deed.state = became[deed.path] === "takenBack" ? "taken back" : "stands"
+      if (deed.state === "taken back") ledger.giveBack(deed.tool, deed.parameters)
+    }
+    return { isFailure: false, result: Object.fromEntries(planned.map(({ path, state }) => [path, state])) }
+  })
+
+  const answerAll = Effect.fnUntraced(function* (wishes: ReadonlyArray<Wish>, turn: number) {
+    const [only] = wishes
+    if (only?.name === undoName && only.refused === undefined) return [yield* undo(only)]
+    const made = wishes.filter((wish) => wish.refused === undefined && tools.has(wish.name))
+    yield* within(made.flatMap(wantsOf))
+    const heard = yield* Saga.forEach(wishes, hear, { name: `turn-${turn}`, concurrency })
+    wishes.forEach((wish, index) => {
+      if (!made.includes(wish)) return
+      const tool = tools.get(wish.name)!
+      for (const [limit, amount] of wantsOf(wish)) {
+        // What fails has used nothing but itself.
+        if (!heard[index]!.isFailure || limit === Ledger.callsOf(wish.name)) ledger.add(limit, amount ?? 0)
+      }
+      deeds.add(`turn-${turn}/${index}/${wish.name}`, tool, wish.parameters, heard[index]!)
+    })
+    return heard
+  })
 
   const conversation: Array<Prompt.Message> = [...Prompt.make(prompt).content]
   let fresh: ReadonlyArray<Prompt.Message> = conversation.slice()
@@ -117,25 +173,34 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     const wishes = wishesOf(said, answer.refused)
     const ending = endingOf(wishes, textOf(said))
     if (ending?._tag === "answered") return ending.result
-    if (ending?._tag === "gaveUp") return yield* new GaveUp({ agent: name, why: ending.why })
+    if (ending?._tag === "gaveUp") {
+      return yield* new GaveUp({ agent: name, why: ending.why, did: deeds.history().flatMap(standing) })
+    }
     conversation.push(...said)
     if (wishes.length === 0) {
       fresh = [userMessage(`Call the tool ${answerName} with the result of the task.`)]
       conversation.push(...fresh)
-      continue
+    } else {
+      fresh = []
+      conversation.push(toolMessage(wishes, yield* answerAll(wishes, turn)))
     }
-    yield* within(made(wishes).flatMap(wantsOf))
-    const heard = yield* Saga.forEach(wishes, hear, { name: `turn-${turn}`, concurrency })
-    wishes.forEach((wish, index) => {
-      if (wish.refused !== undefined) return
-      for (const [limit, amount] of wantsOf(wish)) {
-        if (!heard[index]!.isFailure || limit === Ledger.callsOf(wish.name)) ledger.add(limit, amount ?? 0)
-      }
-    })
-    fresh = []
-    conversation.push(toolMessage(wishes, heard))
   }
 })
+
+/** A call as a model is told of it. */
+const told = ({ canBeUndone, parameters, path, state, tool }: Deeds.Deed) => ({
+  id: path,
+  tool,
+  parameters,
+  state,
+  canBeTakenBack: canBeUndone && state === "done"
+})
+
+/** A call as whoever goes on without the agent is told of it. */
+const standing = ({ canBeUndone, parameters, state, tool }: Deeds.Deed): GaveUp["did"] =>
+  state === "failed" || state === "taken back"
+    ? []
+    : [{ tool, parameters: JSON.stringify(parameters), canBeUndone: canBeUndone && state === "done" }]
 
 /** What a call was judged to fit when it was recorded still has to fit. */
 const now = <A>(
