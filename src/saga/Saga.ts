@@ -367,6 +367,25 @@ export const pivot: Effect.Effect<void, never, Running> = ask<void, never, Runni
 })
 
 /**
+ * Whether this run takes the new way at a place where the body was changed: `true` in runs that come here for the first
+ * time, and `false` in those whose record goes on behind this place without it. So a body can be changed while runs of
+ * it are under way, without a new version.
+ *
+ * It is a step named `id` of its scope, and is recorded where it is `true`. Each place decides for itself: a loop under
+ * way gets `false` for the rounds it has behind it and `true` for those to come. Keep it in the body, with both ways, for
+ * as long as runs are open that were begun before the change; take the old way out first, and `patched` itself only when
+ * no run is open that recorded it.
+ */
+export const patched = (id: string): Effect.Effect<boolean, never, Running> =>
+  ask<boolean, never, Running>("Saga.patched", {
+    _tag: "record",
+    name: id,
+    schema: Schema.Boolean,
+    effect: Effect.succeed(true),
+    patch: true
+  })
+
+/**
  * Records the value of an effect that cannot be repeated: the first one committed is the one every replay sees.
  *
  * The effect may use services and the real clock, and must not act on the world: after a crash it may run again. It

@@ -19,6 +19,8 @@ export type Step =
       readonly effect: Effect.Effect<unknown, unknown, never>
       /** What was completed before it stands from then on. */
       readonly pivot?: boolean
+      /** Whether a record that goes on without it answers `false`, and nothing is written. */
+      readonly patch?: boolean
     }
   | {
       readonly _tag: "branches"

@@ -8,6 +8,9 @@
  * or has ended. So the body sees the same outcomes in the same order, live as on replay. No step that is not in the
  * record starts before the last recorded outcome was delivered.
  *
+ * A patch that the record does not know is answered `false` where the record goes on behind it: with another step of its
+ * scope, or with something that can only have come after it. Else it is a step like any other, which begins with this run.
+ *
  * A savepoint is a group of one branch. Where that fails, its taking-back is a step of the scope around it, and the
  * failure is that step's answer. A wait of a scope that was given up ends at once, and its answer is no longer heard.
  */
@@ -279,8 +282,44 @@ export const make = (crew: Crew): Stage => {
       askStep(scope, step, Path.step(scope.path, what, nextOf(scope, what)), resume)
     })
 
+  const isPatch = (step: SingleStep): boolean => step._tag === "record" && step.patch === true
+
+  /** The record goes on behind this patch without it: it leaves no trace. */
+  const passOver = ({ asked, resume, scope }: Waiting) => {
+    waiting.delete(asked.path)
+    held = held.filter((other) => other.asked !== asked)
+    scope.counts.set(nameOf(asked.step), scope.counts.get(nameOf(asked.step))! - 1)
+    scope.inFlight = undefined
+    if (scope.givenUp) return cameToRest(scope)
+    become(scope, "running")
+    resume(Effect.succeed(false))
+  }
+
+  /**
+   * Passes over a patch that keeps what is recorded at `path` from being asked for: one in the innermost scope around
+   * that step, or in a branch of it that the record has left behind. Gives whether there was one.
+   */
+  const passOverBefore = (path: string): boolean => {
+    let found: Waiting | undefined
+    let depth = -1
+    for (const entry of held) {
+      if (!isPatch(entry.asked.step)) continue
+      for (let scope: Scope | undefined = entry.scope; scope !== undefined; scope = scope.group?.parent) {
+        if (!Path.isInside(path, scope.path) || scope.path.length <= depth) continue
+        depth = scope.path.length
+        found = entry
+      }
+    }
+    if (found !== undefined) passOver(found)
+    return found !== undefined
+  }
+
   const askStep = (scope: Scope, step: SingleStep, path: string, resume: Waiting["resume"]) => {
     const expected = scope.recorded[scope.cursor]
+    if (isPatch(step) && expected !== undefined && expected !== path) {
+      const asked: Asked = { path, step, recorded: undefined, isGivenUp: () => scope.givenUp }
+      return passOver({ asked, scope, resume })
+    }
     const recorded = expected === undefined ? undefined : steps.get(expected)
     if (recorded !== undefined) {
       if (expected !== path) {
@@ -320,6 +359,10 @@ export const make = (crew: Crew): Stage => {
     const entry = waiting.get(path)
     if (entry === undefined) {
       if (dropped.has(path)) return true
+      if (passOverBefore(path)) {
+        cursor--
+        return true
+      }
       stuck("diverged", path, `The record goes on with the outcome of ${path}, which the body never asked for.`)
       return false
     }
@@ -340,6 +383,7 @@ export const make = (crew: Crew): Stage => {
   const endReplay = () => {
     const path = forgotten()
     if (path !== undefined) {
+      if (passOverBefore(path)) return
       return stuck("diverged", path, `The record has ${path} without an outcome, and the body never asked for it.`)
     }
     replaying = false
