@@ -16,10 +16,13 @@ import type { ByTag, FailureClass, Moment } from "./Failure.ts"
 import type { Lookup, Policy } from "./InDoubt.ts"
 import type { Call, Kind } from "./internal/definition.ts"
 import { define } from "./internal/define.ts"
+import type { Restoration } from "./Restoration.ts"
 import type { Limits } from "./Limits.ts"
 import type { Retry } from "./Retry.ts"
 
 export { askPerson, idempotent, sameKey } from "./InDoubt.ts"
+export { differs, exact, restore, RestoreConflict } from "./Restoration.ts"
+export type { Restoration } from "./Restoration.ts"
 export type { Lookup, Policy } from "./InDoubt.ts"
 export type { Call, Kind } from "./internal/definition.ts"
 
@@ -63,18 +66,17 @@ export interface Listable extends Pipeable.Pipeable {
   (parameters: never): Effect.Effect<unknown, unknown, Listed<string>>
   readonly name: string
   readonly version: number
-  readonly description: string | undefined
   readonly "~R": unknown
 }
 
-/** The name of a tool. */
-export type Name<T extends Listable> = T["name"]
 /** Any tool. */
 export interface Any extends Listable {
   readonly kind: Kind
   readonly description: string | undefined
 }
 
+/** The name of a tool. */
+export type Name<T extends Listable> = T["name"]
 
 /** The services a tool's functions use. */
 export type Services<T extends Listable> = T["~R"]
@@ -88,6 +90,11 @@ export type RollbackCause =
 interface Common<P extends Fields, S extends Plain, F extends Plain, RE> {
   /** Raise it when the meaning of parameters or results changes. Default: 1. */
   readonly version?: number
+  /**
+   * Earlier versions whose recorded calls this definition can go on with, settle and take back: their parameters, results
+   * and keys mean to it what they meant then. A call of any other version makes the run `stuck: no_handler`. Default: none.
+   */
+  readonly compatibleWith?: ReadonlyArray<number>
   readonly description?: string
   readonly parameters: P
   /** Default: `Schema.Void`. */
@@ -141,19 +148,30 @@ interface Changing<P extends Fields, S extends Plain, F extends Plain, RE, RL>
 }
 
 /** What a compensation is told of the call it takes back. */
-export interface Done<P extends Fields, S extends Plain> {
+export interface Done<P extends Fields, S extends Plain, B extends Plain = Schema.Undefined> {
   readonly parameters: Schema.Struct.Type<P>
   readonly success: NoInfer<S["Type"]>
+  /** What the tool's `before` read. */
+  readonly before: NoInfer<B["Type"]>
   readonly cause: RollbackCause
 }
 
-type Compensate<P extends Fields, S extends Plain, F extends Plain, RC> = (
-  done: Done<P, S>,
+/** What an act is about to change: its schema, and how it is read. */
+export interface Before<P extends Fields, F extends Plain, B extends Plain, RB> {
+  readonly schema: B
+  readonly read: (
+    parameters: Schema.Struct.Type<P>,
+    call: Call<NoInfer<F["Type"]>>
+  ) => Effect.Effect<NoInfer<B["Type"]>, NoInfer<F["Type"]>, RB>
+}
+
+type Compensate<P extends Fields, S extends Plain, F extends Plain, B extends Plain, RC> = (
+  done: Done<P, S, B>,
   call: Call<NoInfer<F["Type"]>>
 ) => Effect.Effect<unknown, NoInfer<F["Type"]>, RC>
 
-interface Compensation<P extends Fields, S extends Plain, F extends Plain, RC, RL> {
-  readonly run: Compensate<P, S, F, RC>
+interface Compensation<P extends Fields, S extends Plain, F extends Plain, B extends Plain, RC, RL> {
+  readonly run: Compensate<P, S, F, B, RC>
   /** Default: the tool's `sameKey` or `idempotent`; where the tool looks up or asks, a person is asked. */
   readonly inDoubt?: Policy | Lookup<Schema.Struct.Type<P>, unknown, NoInfer<F["Type"]>, RL>
   /** Default: the tool's. */
@@ -164,23 +182,50 @@ interface Compensation<P extends Fields, S extends Plain, F extends Plain, RC, R
   readonly timeout?: Duration.Input
 }
 
-interface Undo<P extends Fields, S extends Plain, F extends Plain, RC, RK, RD> {
+interface Undo<P extends Fields, S extends Plain, F extends Plain, B extends Plain, RC, RK, RD, RV> {
   /** Takes the call back. A call of its own, with a key of its own; repeated until it succeeds or a person is asked. */
-  readonly compensate: Compensate<P, S, F, RC> | Compensation<P, S, F, RC, RK>
+  readonly compensate: Compensate<P, S, F, B, RC> | Compensation<P, S, F, B, RC, RK>
+  /**
+   * Looks at the world after a compensation: `Tool.exact`, or `Tool.differs("how")`. Recorded, and reported with the run.
+   * Tried again like a query; where it fails for good it is reported that nobody looked. Default: nobody looks.
+   */
+  readonly verify?: (
+    done: Done<P, S, B>,
+    call: Call<NoInfer<F["Type"]>>
+  ) => Effect.Effect<Restoration, NoInfer<F["Type"]>, RV>
   /** Takes back a call that may not have happened at all; must bear that there is nothing to take back. */
   readonly compensateInDoubt?: (
-    intent: { readonly parameters: Schema.Struct.Type<P>; readonly cause: RollbackCause },
+    intent: Omit<Done<P, S, B>, "success">,
     call: Call<NoInfer<F["Type"]>>
   ) => Effect.Effect<unknown, NoInfer<F["Type"]>, RD>
 }
 
 /** The options of {@link make}. */
-export interface MakeOptions<P extends Fields, S extends Plain, F extends Plain, RE, RL, RC, RK, RD>
-  extends Changing<P, S, F, RE, RL>, Undo<P, S, F, RC, RK, RD> {}
+export type MakeOptions<
+  P extends Fields,
+  S extends Plain,
+  F extends Plain,
+  RE,
+  RL,
+  RC,
+  RK,
+  RD,
+  RV,
+  B extends Plain = Schema.Undefined
+> = Changing<P, S, F, RE, RL> & Undo<P, S, F, B, RC, RK, RD, RV>
 
 /** Nothing has this type: its text is the message. */
 export interface NotHeld<out Message extends string> {
   readonly "~makegood/NotHeld": Message
+}
+
+/** The options of a tool whose calls can be taken back after their run completed. */
+interface Undoable {
+  /**
+   * For how long after it happened a call can be taken back once its run has completed; after that `Runs.undo` is refused.
+   * A rollback of a run that has not completed takes it back whenever. Default: for ever.
+   */
+  readonly undoWithin?: Duration.Input
 }
 
 /** The options of {@link irreversible}. */
@@ -218,9 +263,9 @@ export interface QueryOptions<P extends Fields, S extends Plain, F extends Plain
 
 /** The options of {@link transaction}. */
 export interface TransactionOptions<P extends Fields, S extends Plain, F extends Plain, RE, RC>
-  extends Common<P, S, F, RE>, Timed {
+  extends Common<P, S, F, RE>, Timed, Undoable {
   /** Takes the rows back, in a transaction as well. Without it the call is listed as standing after a rollback. */
-  readonly compensate?: Compensate<P, S, F, RC>
+  readonly compensate?: Compensate<P, S, F, Schema.Undefined, RC>
 }
 
 /**
@@ -251,21 +296,45 @@ export interface TransactionOptions<P extends Fields, S extends Plain, F extends
  * The intent is in the outbox before `execute` runs. The next worker finds it without an outcome and settles the doubt
  * as `inDoubt` says; it never simply runs it again.
  */
-export const make = <
-  const Name extends string,
-  P extends Fields,
-  S extends Plain = Schema.Void,
-  F extends Plain = Schema.Never,
-  RE = never,
-  RL = never,
-  RC = never,
-  RK = never,
-  RD = never
->(
-  name: Name,
-  options: MakeOptions<P, S, F, RE, RL, RC, RK, RD>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD> =>
-  define(name, "reversible", options)
+export const make: {
+  <
+    const Name extends string,
+    P extends Fields,
+    S extends Plain = Schema.Void,
+    F extends Plain = Schema.Never,
+    RE = never,
+    RL = never,
+    RC = never,
+    RK = never,
+    RD = never,
+    RV = never
+  >(
+    name: Name,
+    options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV> & { readonly before?: never }
+  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD | RV>
+  /**
+   * With `before`, which reads what the act is about to change, just before the first attempt. It is recorded with the
+   * intent and handed to the compensation, so that what is restored is what was there. Reading is tried again like a
+   * query; where it fails for good the call fails with that, and nothing is done.
+   */
+  <
+    const Name extends string,
+    P extends Fields,
+    B extends Plain,
+    S extends Plain = Schema.Void,
+    F extends Plain = Schema.Never,
+    RE = never,
+    RL = never,
+    RC = never,
+    RK = never,
+    RD = never,
+    RV = never,
+    RB = never
+  >(
+    name: Name,
+    options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV, B> & { readonly before: Before<P, F, B, RB> }
+  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD | RV | RB>
+} = (name: string, options: unknown): never => define(name, "reversible", options) as never
 
 /**
  * A tool that changes the world for good: an e-mail, a shredded document.

@@ -26,6 +26,8 @@ interface CompensationOptions extends Classifying {
 
 interface Options extends Classifying {
   readonly version?: number
+  readonly compatibleWith?: ReadonlyArray<number>
+  readonly undoWithin?: Duration.Input
   readonly description?: string
   readonly parameters: Tool.Fields
   readonly success?: Tool.Plain
@@ -36,6 +38,8 @@ interface Options extends Classifying {
   readonly compensateInDoubt?: unknown
   readonly limits?: Limits.Limits
   readonly whenExhausted?: "fail" | "park"
+  readonly before?: unknown
+  readonly verify?: unknown
   readonly pivot?: boolean
   readonly release?: "atCompletion"
 }
@@ -55,6 +59,12 @@ export const checkName = (what: string, name: string): void => {
 export const checkVersion = (what: string, version: number): void => {
   if (Number.isInteger(version) && version >= 1) return
   throw new TypeError(`${what} has the version ${version}. It was not defined. A version is a whole number from 1 up.`)
+}
+
+/** A length of time in milliseconds; `undefined` for ever. */
+const finiteMillis = (duration: Duration.Input): number | undefined => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+  return Number.isFinite(millis) ? millis : undefined
 }
 
 const doubtOf = (inDoubt: unknown): Doubt => {
@@ -116,10 +126,15 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
   const version = options.version ?? 1
   checkName("A tool", name)
   checkVersion(`The tool ${name}`, version)
+  for (const earlier of options.compatibleWith ?? []) {
+    checkVersion(`A version that the tool ${name} is compatible with`, earlier)
+  }
   const bare: Omit<Definition, "compensation"> = {
     name,
     kind,
     version,
+    compatibleWith: new Set(options.compatibleWith),
+    undoWithinMillis: options.undoWithin === undefined ? undefined : finiteMillis(options.undoWithin),
     description: options.description,
     parameters: Schema.Struct(options.parameters),
     success: options.success ?? Schema.Void,
@@ -131,6 +146,8 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
     retry: Retry.withDefaults(options.retry ?? {}),
     limits: options.limits === undefined ? undefined : Limits.completeUnsafe(name, options.limits),
     whenExhausted: options.whenExhausted ?? "fail",
+    before: options.before as Definition["before"],
+    verify: options.verify as Definition["verify"],
     pivot: options.pivot,
     isHeld: options.release === "atCompletion",
     ...timeoutOf(options.timeout ?? "30 seconds")

@@ -3,6 +3,7 @@ import type { Duration, Effect, Option } from "effect"
 import type { FailureClass, Moment } from "../Failure.ts"
 import type { Policy } from "../InDoubt.ts"
 import type * as Limits from "../Limits.ts"
+import type { Restoration } from "../Restoration.ts"
 import type * as Retry from "../Retry.ts"
 import type { Plain } from "../Tool.ts"
 
@@ -53,14 +54,26 @@ export interface Manner {
   readonly whenExhausted: "fail" | "park"
 }
 
+/** A call that happened, as its compensation is told of it. */
+export interface Done {
+  readonly parameters: unknown
+  readonly success: unknown
+  readonly before: unknown
+  readonly cause: unknown
+}
+
 export interface Compensation extends Manner {
-  readonly run: Erased<{ readonly parameters: unknown; readonly success: unknown; readonly cause: unknown }>
+  readonly run: Erased<Done>
 }
 
 export interface Definition extends Manner {
   readonly name: string
   readonly kind: Kind
   readonly version: number
+  /** Earlier versions whose recorded calls it can go on with and take back. */
+  readonly compatibleWith: ReadonlySet<number>
+  /** For how many milliseconds after it happened a call of a completed run can be taken back; absent: for ever. */
+  readonly undoWithinMillis: number | undefined
   readonly description: string | undefined
   readonly parameters: Plain
   readonly success: Plain
@@ -70,12 +83,20 @@ export interface Definition extends Manner {
   readonly compensation: Compensation | undefined
   /** Why the run is stuck where a failure of this tool is `blocked`; absent: as the class says. */
   readonly stuckAs?: "over_budget"
-  readonly compensateInDoubt: Erased<{ readonly parameters: unknown; readonly cause: unknown }> | undefined
+  readonly compensateInDoubt: Erased<Omit<Done, "success">> | undefined
+  /** Reads what the act is about to change. */
+  readonly before?: { readonly schema: Plain; readonly read: Erased<unknown> } | undefined
+  /** Looks at the world after a compensation. */
+  readonly verify?: ((done: Done, call: Call) => Effect.Effect<Restoration, unknown>) | undefined
   /** What was completed before a call of it succeeds stands from then on. */
   readonly pivot?: boolean | undefined
   /** Its calls are answered at once, and done when the body has succeeded. */
   readonly isHeld?: boolean | undefined
 }
+
+/** Whether the tool as it is here can go on with, settle and take back a call that this version of it began (G15). */
+export const fits = ({ compatibleWith, version }: Definition, recorded: number): boolean =>
+  recorded === version || compatibleWith.has(recorded)
 
 /** Where a tool or saga keeps its definition, out of the way of those who use it. */
 export const definition = Symbol.for("makegood/definition")

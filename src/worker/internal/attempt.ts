@@ -1,6 +1,7 @@
 /** One attempt of a call. */
 import { Cause, Data, Duration, Effect, Exit, Fiber, Option } from "effect"
 import * as Failure from "../../tool/Failure.ts"
+import { RestoreConflict } from "../../tool/Restoration.ts"
 import * as Landmark from "../Landmark.ts"
 import { succeeded } from "./outcome.ts"
 import {
@@ -54,6 +55,9 @@ export const attemptOnce = Effect.fnUntraced(function* (
   const failed = exit.cause.reasons.find(Cause.isFailReason)
   if (failed !== undefined) {
     if (failed.error instanceof LeaseOver) return { _tag: "ended", ending: left }
+    if (failed.error instanceof RestoreConflict) {
+      return { _tag: "setback", failure: Option.none(), class: Failure.blockedBy(failed.error.message) }
+    }
     return failed.error instanceof Transaction.NotCommitted
       ? { _tag: "setback", failure: Option.none(), class: Failure.transient, why: failed.error.message }
       : declared(desk, job, progress, () => failed.error)

@@ -30,6 +30,7 @@ import {
   wait,
   withPending
 } from "./progress.ts"
+import { readBefore } from "./reading.ts"
 import { afterFailure, usedUp } from "./setback.ts"
 
 /** Brings a call to its end, from wherever the record says that it is. */
@@ -183,8 +184,10 @@ const counted = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Attempted> {
   const { intent } = job
   if (isNew) {
+    const before = yield* readBefore(desk, job, progress)
+    if (before._tag === "ending") return { _tag: "ended", ending: before.ending }
     if (isAnnounced(job)) {
-      yield* commit(desk, [intent])
+      yield* commit(desk, [before.text === undefined ? intent : { ...intent, before: before.text }])
       progress.lastIntendedAt = desk.lease.now()
     } else {
       progress.pending.push(intent)

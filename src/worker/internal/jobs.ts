@@ -1,17 +1,18 @@
 /** From steps and records to jobs: which functions of a tool a call executes, with what, under which key. */
 import { Exit, Option, Result } from "effect"
+import type { Effect } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
-import * as Identity from "../../saga/internal/identity.ts"
 import type { SagaDefinition } from "../../saga/internal/engine.ts"
-import type { Definition } from "../../tool/internal/definition.ts"
+import * as Identity from "../../saga/internal/identity.ts"
+import { type Definition, type Done, fits } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
-import type { Job } from "./progress.ts"
 import * as Children from "./children.ts"
+import type { Job } from "./progress.ts"
 import type { Answer, Asked, Verdict } from "./scope.ts"
 import * as Undo from "./undo.ts"
 import * as Waits from "./waits.ts"
@@ -35,7 +36,8 @@ export const forward = (
     key: Identity.callKey(runId, path),
     digest: digestOfText(parameters.text),
     value: parameters.text,
-    ...(tool.pivot === true ? { pivot: true } : {})
+    ...(tool.pivot === true ? { pivot: true } : {}),
+    ...(tool.undoWithinMillis === undefined ? {} : { undoWithin: tool.undoWithinMillis })
   },
   tool,
   manner: tool,
@@ -56,28 +58,35 @@ export const fromRecord = (tool: Definition, record: RunState.Call, parameters: 
   success: tool.success
 })
 
-/** The taking-back of a call: a call of its own, with a key of its own. */
+/** The taking-back of a call: a call of its own, with a key of its own; and the look at what it achieved. */
+export interface Undoing {
+  readonly compensate: Job
+  /** Absent where its tool does not look, or where nobody knows what there was to take back. */
+  readonly verify: ((call: Tool.Call) => Effect.Effect<Tool.Restoration, unknown>) | undefined
+}
+
+/** What is known of a call that is taken back. Without `success` it may not have happened, or nobody kept its result. */
+export interface Known extends Omit<Done, "success"> {
+  readonly success: Option.Option<unknown>
+}
+
+/** How a call is taken back; `undefined` where its tool cannot without its result. */
 export const compensation = (
   runId: string,
   tool: Definition,
   record: RunState.Call,
-  parameters: unknown,
-  success: Option.Option<unknown>,
-  cause: Tool.RollbackCause
-): Job | undefined => {
-  const path = Path.compensationOf(record.path)
-  const attempt = Option.match(success, {
-    onSome: (value) => {
-      const run = tool.compensation?.run
-      return run && ((call: Tool.Call) => run({ parameters, success: value, cause }, call))
-    },
-    onNone: () => {
-      const run = tool.compensateInDoubt
-      return run && ((call: Tool.Call) => run({ parameters, cause }, call))
-    }
-  })
+  { success, ...intent }: Known
+): Undoing | undefined => {
+  const done: Done | undefined = Option.isSome(success) ? { ...intent, success: success.value } : undefined
+  const { compensateInDoubt, verify } = tool
+  const run = tool.compensation?.run
+  const attempt =
+    done !== undefined
+      ? run && ((call: Tool.Call) => run(done, call))
+      : compensateInDoubt && ((call: Tool.Call) => compensateInDoubt(intent, call))
   if (attempt === undefined || tool.compensation === undefined) return undefined
-  const intent: Entry.Intended = record.compensation?.intent ?? {
+  const path = Path.compensationOf(record.path)
+  const began: Entry.Intended = record.compensation?.intent ?? {
     _tag: "intended",
     path,
     tool: tool.name,
@@ -87,13 +96,16 @@ export const compensation = (
     digest: record.intent.digest
   }
   return {
-    intent,
-    tool,
-    manner: tool.compensation,
-    record: record.compensation,
-    parameters,
-    attempt,
-    success: undefined
+    compensate: {
+      intent: began,
+      tool,
+      manner: tool.compensation,
+      record: record.compensation,
+      parameters: intent.parameters,
+      attempt,
+      success: undefined
+    },
+    verify: verify === undefined || done === undefined ? undefined : (call) => verify(done, call)
   }
 }
 
@@ -101,17 +113,17 @@ export const compensation = (
 export const difference = (step: AskedStep, recorded: RunState.Step): string | undefined => {
   const { path } = recorded
   if (recorded._tag === "wait" && step._tag === "wait") return Waits.difference(step.waiting as Waiting, recorded)
-  if (recorded._tag === "value" && step._tag === "record") return undefined
-  if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
-  if (recorded._tag === "call" && step._tag === "undo") return Undo.difference(step, recorded)
   if (recorded._tag === "wait" && step._tag === "child") {
     return Children.difference(step.saga as SagaDefinition, step.payload, recorded)
   }
+  if (recorded._tag === "value" && step._tag === "record") return undefined
+  if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
+  if (recorded._tag === "call" && step._tag === "undo") return Undo.difference(step, recorded)
   if (recorded._tag !== "call" || step._tag !== "call") {
     return `The record has ${kindOf(recorded)} at ${path}, the body asked for ${kindAsked(step)}.`
   }
   const { intent } = recorded
-  if (recorded.outcome === undefined && intent.toolVersion !== step.tool.version) {
+  if (recorded.outcome === undefined && !fits(step.tool, intent.toolVersion)) {
     return `The call at ${path} began with version ${intent.toolVersion} of ${intent.tool}, here is version ${step.tool.version}.`
   }
   // What a model is told may change with its instructions: that is recorded with the next answer, and no divergence.
@@ -144,10 +156,10 @@ const kindAsked = (step: AskedStep): string => {
       return `a call of ${step.tool.name}`
     case "record":
       return "a value"
-    case "wait":
-      return `the wait ${step.name}`
     case "child":
       return `the child ${step.name}`
+    case "wait":
+      return `the wait ${step.name}`
     case "takeBack":
       return `the taking-back of the savepoint ${step.name}`
     case "undo":
@@ -181,11 +193,11 @@ export const recall = (asked: Asked): Answer | Verdict => {
   if (recorded?._tag === "wait" && step._tag === "wait" && recorded.outcome !== undefined) {
     return Waits.answerOf(path, step.waiting as Waiting, recorded.outcome.entry)
   }
-  if (recorded?._tag === "savepoint" && step._tag === "takeBack" && recorded.outcome !== undefined) {
-    return { exit: step.exit, stamp: recorded.outcome.stamp }
   if (recorded?._tag === "wait" && step._tag === "child" && recorded.outcome !== undefined) {
     return Waits.answerOf(path, { give: Children.giveOf(step.saga as SagaDefinition, path) }, recorded.outcome.entry)
   }
+  if (recorded?._tag === "savepoint" && step._tag === "takeBack" && recorded.outcome !== undefined) {
+    return { exit: step.exit, stamp: recorded.outcome.stamp }
   }
   if (recorded?._tag === "call" && step._tag === "call" && recorded.intent.held !== undefined) {
     return { exit: Exit.succeed(undefined), stamp: recorded.intent.held }

@@ -9,7 +9,7 @@ import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
-import type { Definition } from "../../tool/internal/definition.ts"
+import { type Definition, fits } from "../../tool/internal/definition.ts"
 import { perform } from "./call.ts"
 import * as Jobs from "./jobs.ts"
 import { preliminaries } from "./preliminaries.ts"
@@ -71,7 +71,7 @@ export const drive = Effect.fnUntraced(function* (
 
 const release = (desk: Desk, call: Call, tool: Definition | undefined): Effect.Effect<CallEnding> => {
   const { intent, path } = call
-  if (tool === undefined || tool.version !== intent.toolVersion) {
+  if (tool === undefined || !fits(tool, intent.toolVersion)) {
     const here = tool === undefined ? "the saga lists it no more" : `here is version ${tool.version}`
     const why = `${path} is held for version ${intent.toolVersion} of ${intent.tool}, and ${here}. Deploy that version, and resume.`
     return Effect.succeed(stuck("no_handler", path, why))

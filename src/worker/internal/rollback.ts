@@ -9,13 +9,14 @@ import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
 import { hasPivot, type Item, plan } from "../../saga/Rollback.ts"
-import type { Definition } from "../../tool/internal/definition.ts"
+import { type Definition, fits } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { perform } from "./call.ts"
 import { patiently } from "./children.ts"
 import { recollect } from "./doubt.ts"
 import * as Jobs from "./jobs.ts"
 import { commit, type Desk, durable, type Unfinished } from "./progress.ts"
+import { verify } from "./reading.ts"
 import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
@@ -78,7 +79,7 @@ type Opened =
 const open = ({ desk, tools }: Driving, call: Call): Opened => {
   if (desk.haste(call.path) === "leave") return { _tag: "ending", ending: { _tag: "left" } }
   const tool = tools.get(call.intent.tool)
-  if (tool === undefined || tool.version !== call.intent.toolVersion) {
+  if (tool === undefined || !fits(tool, call.intent.toolVersion)) {
     return { _tag: "ending", ending: stuck("no_handler", call.path, noHandler(call, tool)) }
   }
   const parameters = Value.codec(tool.parameters).decode(call.intent.value ?? "null", `the parameters of ${call.path}`)
@@ -130,22 +131,45 @@ const takeBack = Effect.fnUntraced(function* (driving: Driving, item: Item): Eff
     const path = Path.compensationOf(item.child.path)
     return { _tag: "waits", path, waiting: driving.desk.family.undo(item.child) }
   }
-  if (item._tag !== "compensate" && item._tag !== "settle") return undefined
+  if (!("call" in item)) return undefined
+  const isBack = item._tag === "compensated"
+  if (isBack ? !isUnverified(driving, item.call) : item._tag !== "compensate" && item._tag !== "settle")
+    return undefined
   const { call } = item
   const opened = open(driving, call)
   if (opened._tag === "ending") return opened.ending
   const { parameters, tool } = opened
   const known = yield* happened(driving, tool, call, parameters)
-  return "ending" in known ? known.ending : yield* compensate(driving, tool, call, parameters, known.success)
+  if ("ending" in known) return known.ending
+  const job = Jobs.compensation(driving.desk.runId, tool, call, { ...known, parameters, cause: causeOf(driving.state) })
+  if (job === undefined) {
+    const why = "It happened, its result could not be kept, and without it its tool cannot take it back."
+    return stuck("undecodable", call.path, why)
+  }
+  const ending = isBack ? undefined : yield* perform(driving.desk, job.compensate)
+  if (ending !== undefined && ending._tag !== "succeeded" && ending._tag !== "failed") return ending
+  if (job.verify === undefined) return undefined
+  const verified = yield* verify(driving.desk, job.compensate, job.verify)
+  if (verified === undefined) return { _tag: "left" }
+  yield* commit(driving.desk, [verified])
+  return undefined
 })
+
+/** Whether nobody has looked yet, as its tool would, at what the taking-back of a call achieved. */
+const isUnverified = ({ tools }: Driving, { intent, outcome, verified }: Call): boolean => {
+  const tool = tools.get(intent.tool)
+  const canLook = tool?.verify !== undefined && fits(tool, intent.toolVersion)
+  return canLook && verified === undefined && outcome?._tag === "succeeded"
+}
 
 const noHandler = (call: Call, tool: Definition | undefined): string =>
   tool === undefined
     ? `The saga lists no tool ${call.intent.tool} any more, so ${call.path} cannot be taken back. List it again, and resume.`
-    : `${call.path} was done by version ${call.intent.toolVersion} of ${call.intent.tool}, here is version ${tool.version}.`
+    : `${call.path} was done by version ${call.intent.toolVersion} of ${call.intent.tool}, here is version ${tool.version}, which is not declared ` +
+      "compatible with it. Deploy the tool with that version, or with compatibleWith, and resume."
 
 /** What is known of a call. Without `success` it may have happened, or happened with a result nobody kept. */
-type Known = { readonly success: Option.Option<unknown> } | { readonly ending: Ending }
+type Known = { readonly success: Option.Option<unknown>; readonly before: unknown } | { readonly ending: Ending }
 
 const happened = Effect.fnUntraced(function* (
   { desk }: Driving,
@@ -153,15 +177,23 @@ const happened = Effect.fnUntraced(function* (
   call: Call,
   parameters: unknown
 ): Effect.fn.Return<Known> {
-  if (call.outcome?._tag !== "succeeded") return { success: Option.none() }
+  const undecodable = (why: string): Known => ({ ending: stuck("undecodable", call.path, why) })
+  const { before: text } = call.intent
+  const read =
+    text === undefined || tool.before === undefined
+      ? Result.succeed(undefined)
+      : Value.codec(tool.before.schema).decode(text, `what was there before ${call.path}`)
+  if (Result.isFailure(read)) return undecodable(read.failure.message)
+  const before = read.success
+  if (call.outcome?._tag !== "succeeded") return { success: Option.none(), before }
   const { value } = call.outcome.entry
   if (value === undefined) {
-    return { success: yield* recollect(desk, Jobs.fromRecord(tool, call, parameters)) }
+    return { success: yield* recollect(desk, Jobs.fromRecord(tool, call, parameters)), before }
   }
   const decoded = Value.codec(tool.success).decode(value, `the result of ${call.path}`)
   return Result.isFailure(decoded)
-    ? { ending: stuck("undecodable", call.path, decoded.failure.message) }
-    : { success: Option.some(decoded.success) }
+    ? undecodable(decoded.failure.message)
+    : { success: Option.some(decoded.success), before }
 })
 
 /** Why a lookup leaves its call in doubt. */
@@ -185,25 +217,6 @@ const settle = Effect.fnUntraced(function* (
   if (ending._tag === "succeeded" || ending._tag === "failed") return undefined
   const staysOpen = ending._tag === "stuck" && cannotSay.has(ending.verdict.reason)
   return staysOpen && compensateInDoubt !== undefined ? undefined : ending
-})
-
-const compensate = Effect.fnUntraced(function* (
-  { desk, state }: Driving,
-  tool: Definition,
-  call: Call,
-  parameters: unknown,
-  success: Option.Option<unknown>
-): Effect.fn.Return<Done> {
-  const job = Jobs.compensation(desk.runId, tool, call, parameters, success, causeOf(state))
-  if (job === undefined) {
-    return stuck(
-      "undecodable",
-      call.path,
-      "It happened, its result could not be kept, and without it its tool cannot take it back."
-    )
-  }
-  const ending = yield* perform(desk, job)
-  return ending._tag === "succeeded" || ending._tag === "failed" ? undefined : ending
 })
 
 const causeOf = ({ rollback }: RunState): Tool.RollbackCause =>
