@@ -7,7 +7,8 @@
  *
  * Everything happens in virtual time and in memory, some hundred to some thousand scenarios a second, and the same
  * scenario is the same run each time. `Date` and `Math.random` are virtual too and differ from one life of the worker
- * to the next. Only one scenario is played at a time in a process.
+ * to the next. Only one scenario is played at a time in a process. A saga of two calls has about a thousand scenarios, one
+ * of seven about six thousand: give the test time for them, or fewer with {@link atMost} and {@link atATime}.
  *
  * **Example**
  *
@@ -90,7 +91,7 @@
  * }).pipe(Effect.provide(app))
  * ```
  */
-import { Effect, Pipeable, Semaphore } from "effect"
+import { Effect, Pipeable } from "effect"
 import type { Layer } from "effect"
 import type { StuckReason } from "../outbox/Entry.ts"
 import type { Outbox, Transactions } from "../outbox/Outbox.ts"
@@ -137,7 +138,10 @@ interface Common<Payload, W> {
 export interface WithWorld<Payload, W> extends Common<Payload, W> {
   /** The saga's layer, and those of its children. */
   readonly layer: Layer.Layer<never, unknown, Surroundings | W>
-  /** What the tools act on; made anew for every scenario. May use shelves of `FakeWorld`. */
+  /**
+   * What the tools act on; made anew for every scenario. May use shelves of `FakeWorld`. It answers from memory, or after
+   * an `Effect.sleep`: real timers and sockets are not waited for.
+   */
   readonly world: Layer.Layer<W, unknown, FakeWorld>
   readonly standIns?: never
 }
@@ -177,8 +181,6 @@ export interface Report {
   /** All of this, to be printed. */
   readonly text: string
 }
-
-const alone = Semaphore.makeUnsafe(1)
 
 const settingOf = <Payload, W>(
   saga: Startable<Payload>,
@@ -285,7 +287,6 @@ export const only = (...mishaps: ReadonlyArray<Mishap>): ((self: Exploration) =>
 export const expectMadeGood = (self: Exploration): Effect.Effect<Report, NotMadeGood> => {
   const { choice, setting } = self["~makegood/Exploration"]
   return Effect.promise((signal) => Exploring.explore(setting, choice, signal)).pipe(
-    alone.withPermits(1),
     Effect.flatMap((explored) => {
       const failed = Report_.shortest(explored.failed)
       if (failed === undefined) return Effect.succeed(reportOf(setting.name, explored))
@@ -328,8 +329,7 @@ export const play: {
 } = <Payload, W>(
   saga: Startable<Payload>,
   options: (WithWorld<Payload, W> | WithStandIns<Payload, W>) & { readonly mishaps?: ReadonlyArray<Mishap> }
-): Effect.Effect<Played> =>
-  Effect.promise(() => Scenario.play(settingOf(saga, options, false), options.mishaps ?? [])).pipe(alone.withPermits(1))
+): Effect.Effect<Played> => Effect.promise(() => Scenario.play(settingOf(saga, options, false), options.mishaps ?? []))
 
 /** Waits until a run has ended or is stuck, under the real clock and on any outbox, and gives what is known of it. */
 export const record = (runId: string): Effect.Effect<Played, Runs.RunsError, Runs.Runs | FakeWorld> =>

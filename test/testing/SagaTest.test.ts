@@ -1,6 +1,6 @@
 /** The kit finds the mistakes of others without being told where to look, and none where there is none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import { Failure, Runs, Saga, Signal, Timer, Tool } from "makegood"
 import { Cancel, Crash, FakeWorld, Fault, SagaTest } from "makegood/testing"
 import { Desk, DeskFake, DeskPlain, type Mistake, tripWith } from "./mistakes.ts"
@@ -114,6 +114,16 @@ describe("explore", () => {
       yield* exploring("none").pipe(SagaTest.everyCrash, SagaTest.atATime(1), SagaTest.expectMadeGood)
       assert.strictEqual(globalThis.Date, before)
       assert.strictEqual(Math.random, random)
+    })
+  )
+
+  it.live("can be interrupted, and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const explored = exploring("none").pipe(SagaTest.everything, SagaTest.expectMadeGood)
+      const gone = yield* Effect.timeoutOption(explored, "20 millis")
+      assert.isTrue(Option.isNone(gone))
+      const after = yield* exploring("none").pipe(SagaTest.everyCrash, SagaTest.atATime(1), SagaTest.expectMadeGood)
+      assert.deepStrictEqual([...after.ends.keys()], ["completed"])
     })
   )
 

@@ -125,7 +125,7 @@ export const query = <const Name extends string>(world: World, name: Name, tempe
   Tool.query(name, common(world, name, temper))
 
 /** A saga over these tools, whose runs are named by their payload. */
-export const saga = <const T extends ReadonlyArray<Tool.Any>>(name: string, tools: T & UniqueNames<NoInfer<T>>) =>
+export const saga = <const T extends ReadonlyArray<Tool.Listable>>(name: string, tools: T & UniqueNames<NoInfer<T>>) =>
   Saga.make(name, {
     version: 1,
     payload: { id: Schema.String },

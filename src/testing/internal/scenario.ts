@@ -87,8 +87,16 @@ const mostQuestions = 6
 /** Who waits longer than this is not waited for by the tick of the worker's loops. */
 const longWaitMillis = 60_000
 
-/** Plays one scenario. Only one can be played at a time in a process. */
-export const play = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promise<Played> => {
+let turn: Promise<unknown> = Promise.resolve()
+
+/** Plays one scenario, once all that were asked for before are over: landmarks and `Date` are the whole process'. */
+export const play = (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promise<Played> => {
+  const mine = turn.then(() => playNow(setting, mishaps))
+  turn = mine.catch(() => {})
+  return mine
+}
+
+const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promise<Played> => {
   const virtual = Virtual.make(startedAt)
   const outside: Virtual.Process = { name: "outside", alive: true }
   const outsideContext = virtual.contextOf(outside, "outside")
