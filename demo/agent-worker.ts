@@ -3,7 +3,7 @@
  *
  * Its model writes a line for each question it is asked: what a provider would send a bill for.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import { PgClient } from "@effect/sql-pg"
 import { Config, Console, Effect, Layer } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"

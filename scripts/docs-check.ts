@@ -1,6 +1,6 @@
 /**
- * Type-checks and runs the code in the documentation: the `ts` blocks of the READMEs, and of the **Example** sections in
- * the doc comments of public modules.
+ * Type-checks and runs the code in the documentation: the `ts` blocks of the READMEs and of `docs`, and of the **Example**
+ * sections in the doc comments of public modules.
  *
  * Each block is a program of its own. Where a `text` block follows, that is what it has to print. `npm run docs:check`
  * checks them all; a test does as well.
@@ -30,7 +30,7 @@ export interface Block {
 
 /** All documents of the repository that can hold programs. */
 export const documents = (): ReadonlyArray<Document> =>
-  globSync(["README.md", "src/**/README.md", "src/**/*.ts", "tools/*.ts", "sagas/*.ts"], { cwd: root })
+  globSync(["README.md", "docs/*.md", "src/**/README.md", "src/**/*.ts", "tools/*.ts", "sagas/*.ts"], { cwd: root })
     .filter((path) => !/[\\/](?:internal|migrations|queries)[\\/]/.test(path))
     .sort()
     .map((path) => ({ path: path.replaceAll("\\", "/"), text: readFileSync(join(root, path), "utf8") }))

@@ -165,16 +165,21 @@ export const dev = Command.make(
 export const demo = Command.make(
   "demo",
   {
+    play: Argument.Literals("play", ["trip", "agent"]).pipe(
+      Argument.withDescription("trip: a saga books it; agent: a model chooses the calls. Default: trip"),
+      Argument.withDefault("trip" as const)
+    ),
     keep: Flag.Boolean("keep").pipe(
       Flag.withDescription("When it is over, leave its processes running until Ctrl-C, and its files"),
       Flag.withDefault(false)
     )
   },
-  Effect.fnUntraced(function* ({ keep }) {
+  Effect.fnUntraced(function* ({ keep, play }) {
     const url = Option.map(yield* databaseUrl, (url) => ({ DATABASE_URL: Redacted.value(url) }))
     const script = join(import.meta.dirname, "..", "..", "..", "demo", `main${extname(import.meta.filename)}`)
+    const options = [...(play === "agent" ? [play] : []), ...(keep ? ["--keep"] : [])]
     const code = yield* Effect.callback<number>((resume) => {
-      const child = spawn(process.execPath, [...process.execArgv, script, ...(keep ? ["--keep"] : [])], {
+      const child = spawn(process.execPath, [...process.execArgv, script, ...options], {
         env: { ...process.env, ...Option.getOrUndefined(url) },
         stdio: "inherit"
       })

@@ -141,7 +141,7 @@ export const lanesOf = (entries: ReadonlyArray<Entry.Stored>): Lanes => {
       case "answered": {
         const lane = laneAt(entry.path, "wait")
         close(lane, entry.stamp)
-        lane.state = answers[entry.how] ?? entry.how
+        lane.state = answers[entry.how] ?? entry.how.replaceAll("_", " ")
         break
       }
       case "skipped":

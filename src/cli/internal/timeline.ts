@@ -75,7 +75,9 @@ export const timeline = (
     const states = lanes.map(({ state }) => clean(state))
     const pathWidth = Math.min(Math.max(...paths.map((path) => path.length)), Math.floor(width * 0.34))
     const stateWidth = Math.min(Math.max(...states.map((state) => state.length)), Math.floor(width * 0.24))
-    const barWidth = Math.max(8, width - pathWidth - stateWidth - 2 * 3 - 7 - 4)
+    // Where there is no room for them, how often and how long is left out.
+    const isWide = width >= 64
+    const barWidth = Math.max(8, width - pathWidth - stateWidth - 4 - (isWide ? 13 : 0))
     const total = span(until - startedAt)
     lines.push(`${" ".repeat(pathWidth)}  ${paint("dim", `0${pad(total, barWidth - 1, true)}`)}`)
     const used = new Set<string>()
@@ -84,15 +86,14 @@ export const timeline = (
       for (const glyph of drawn) used.add(glyph)
       const state = pad(states[index]!, stateWidth)
       const style = styleOf(states[index]!)
-      const took = lane.kind === "value" ? "" : span(extentOf(lane, until).millis)
       const tries = lane.attempts > 1 ? `${lane.attempts}x` : ""
+      const took = lane.kind === "value" ? "" : span(extentOf(lane, until).millis)
       const path = pad(tail(paths[index]!, pathWidth), pathWidth)
-      lines.push(
-        `${path}  ${drawn}  ${style === undefined ? state : paint(style, state)}${pad(tries, 4, true)}${pad(took, 9, true)}`.trimEnd()
-      )
+      const end = isWide ? `${pad(tries, 4, true)}${pad(took, 9, true)}` : ""
+      lines.push(`${path}  ${drawn}  ${style === undefined ? state : paint(style, state)}${end}`.trimEnd())
     }
     const legend = legends.filter(([glyph]) => used.has(glyph)).map(([glyph, meaning]) => `${glyph} ${meaning}`)
-    lines.push(`${" ".repeat(pathWidth)}  ${paint("dim", legend.join("  "))}`.trimEnd())
+    lines.push(`${" ".repeat(pathWidth)}  ${paint("dim", fit(legend.join("  "), width - pathWidth - 2))}`.trimEnd())
   }
   if (notes.length > 0) {
     if (lines.length > 0) lines.push("")
