@@ -46,13 +46,14 @@ charge; then a trip is booked whose card is declined. It takes some 15 seconds.
 const agentIntroduction = `${paint("bold", "makegood")}: every side effect either happens or is made good.
 
 An agent books a trip at a provider. Its model chooses the calls; here it is a
-script, which makes the mistakes that models make. It may charge EUR 300.00 by
-itself; for more a person is asked:
+script, which makes the mistakes that models make. It may take back what it did,
+and charge EUR 300.00 by itself; for more a person is asked:
 
 ${paint(
   "cyan",
   `  Agent.make("TripAgent", {
     tools: [HoldSeat, ReserveHotel, ChargeCard, SendItinerary],
+    undo: true,
     budget: { turns: 10, sums: { ChargeCard: { cents: 300_00 } } }
   })`
 )}

@@ -16,8 +16,8 @@ export interface Stage {
   readonly providerUrl: string
   readonly worker: Child.Child
   readonly startWorker: Effect.Effect<Child.Child, Child.ChildFailed, Scope.Scope>
-  /** Ends when the provider has reserved a room. */
-  readonly reserved: Effect.Effect<void>
+  /** Ends when the provider has held a seat. */
+  readonly held: Effect.Effect<void>
   readonly tell: (stored: Narrator.Stored) => ReadonlyArray<Timeline.Event>
   /** How often the model was asked. */
   readonly bill: { questions: number }
@@ -30,15 +30,15 @@ export const prepare = Effect.fnUntraced(function* (options: {
   readonly timeline: Timeline.Timeline
 }): Effect.fn.Return<Stage, Child.ChildFailed, Scope.Scope> {
   const { timeline } = options
-  const reserved = yield* Deferred.make<void>()
+  const held = yield* Deferred.make<void>()
   const bill = { questions: 0 }
   const provider = yield* Child.start(
     "provider.ts",
-    { LEDGER_FILE: options.ledgerFile, HOLD_REPLY_MILLIS: "8000", HOLD_REPLY_TO: "/rooms" },
+    { LEDGER_FILE: options.ledgerFile, HOLD_REPLY_MILLIS: "8000", HOLD_REPLY_TO: "/seats" },
     (heard) => {
       const line = heard as Line
       timeline.add(Narrator.provider(line))
-      if (line.kind === "act" && line.id?.startsWith("room-") === true) Deferred.doneUnsafe(reserved, Effect.void)
+      if (line.kind === "act" && line.id?.startsWith("seat-") === true) Deferred.doneUnsafe(held, Effect.void)
     }
   )
   const { port } = (yield* provider.ready) as { readonly port: number }
@@ -62,7 +62,7 @@ export const prepare = Effect.fnUntraced(function* (options: {
   })
   const worker = yield* startWorker
   const tell = Narrator.agent(Narrator.outbox())
-  return { timeline, providerUrl, worker, startWorker, reserved: Deferred.await(reserved), tell, bill }
+  return { timeline, providerUrl, worker, startWorker, held: Deferred.await(held), tell, bill }
 })
 
 /** Gives the agent its task and puts the record on the time line until the run is over its budget, and then until it has ended. */
@@ -94,12 +94,12 @@ export const killed = Effect.fnUntraced(function* (stage: Stage, tripId: string)
   yield* timeline.flush
   title(
     "1. A worker is killed between two calls of one answer",
-    "The model asks for a seat and a room at once. The seat is held; the room is",
-    "reserved, and before its answer arrives the worker gets SIGKILL. Another one",
-    "goes on: it asks neither the model again nor for the seat."
+    "The model asks for a seat and a room at once. The seat is held, and before",
+    "that is answered the worker gets SIGKILL. Another one goes on: it asks the",
+    "model nothing again, holds no second seat, and reserves the room."
   )
   const { ended, overBudget, runId } = yield* book(stage, tripId)
-  yield* stage.reserved.pipe(Effect.raceFirst(Effect.andThen(ended, Effect.never)))
+  yield* stage.held.pipe(Effect.raceFirst(Effect.andThen(ended, Effect.never)))
   yield* stage.worker.kill
   yield* timeline.say("SIGKILL: worker 1 is dead before it got the answer", "bold")
   yield* timeline.say(`the run is free when the lease of worker 1 is over: ${leaseSeconds} s`)

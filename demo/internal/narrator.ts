@@ -101,6 +101,9 @@ export const agent =
     }
     if (!("path" in entry) || entry.path === undefined) return rest(stored)
     const [tool] = toolOf(entry.path).split("~")
+    if (tool === "Undo") {
+      return entry._tag === "intended" ? say("the model changed its mind, and takes back:", "yellow") : []
+    }
     if (tool === "MoreBudget") return []
     if (tool !== "Model") return rest(stored)
     if (entry._tag !== "succeeded") return entry._tag === "intended" ? say("a question to the model") : rest(stored)

@@ -8,6 +8,7 @@ export const TripAgent = Agent.make("TripAgent", {
   version: 1,
   tools: TravelDesk.toolkit,
   success: Schema.Struct({ chargeId: Schema.String }),
+  undo: true,
   budget: { turns: 10, sums: { ChargeCard: { cents: 300_00 } } }
 })
 
@@ -22,11 +23,11 @@ const wordAfter = ({ prompt }: ScriptedModel.Heard, word: string): string =>
 
 const resultOf = ({ prompt }: ScriptedModel.Heard, tool: string): Readonly<Record<string, unknown>> => {
   const parts = prompt.content.flatMap((message) => (message.role === "tool" ? message.content : []))
-  const found = parts.find((part) => part.type === "tool-result" && part.name === tool && !part.isFailure)
+  const found = parts.findLast((part) => part.type === "tool-result" && part.name === tool && !part.isFailure)
   return (found?.type === "tool-result" ? found.result : {}) as Readonly<Record<string, unknown>>
 }
 
-/** It does what a model does: it invents a tool, gives a wrong argument, learns of that, and goes on. */
+/** It does what a model does: it invents a tool, gives a wrong argument, learns of that, and changes its mind. */
 export const script: ReadonlyArray<ScriptedModel.Line> = [
   (heard) => {
     const tripId = wordAfter(heard, "trip")
@@ -39,6 +40,8 @@ export const script: ReadonlyArray<ScriptedModel.Line> = [
       ["ChargeCard", { tripId, card: wordAfter(heard, "card"), cents: "412" }]
     )
   },
+  () => calls(["Undo", { calls: ["turn-1/1/ReserveHotel"] }]),
+  (heard) => calls(["ReserveHotel", { tripId: wordAfter(heard, "trip"), hotel: "Quiet Ledger" }]),
   (heard) => {
     const cents = Number(resultOf(heard, "HoldSeat")["cents"]) + Number(resultOf(heard, "ReserveHotel")["cents"])
     return calls(["ChargeCard", { tripId: wordAfter(heard, "trip"), card: wordAfter(heard, "card"), cents }])

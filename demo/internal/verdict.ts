@@ -42,11 +42,14 @@ export const verdict = (runs: ReadonlyArray<Run>, ledger: ReadonlyArray<Line>): 
   return { runs: tables, disagreements }
 }
 
+/** Acts that the provider has no line for. */
+const doneNowhere: ReadonlySet<string> = new Set(["compensation", "model", "undo", "query"])
+
 const ends: ReadonlySet<string> = new Set(["completed", "rolled_back", "partly_rolled_back"])
 
 const rowsOf = ({ calls }: Run, ledger: ReadonlyArray<Line>): ReadonlyArray<Row> =>
   calls
-    .filter((call) => call.act !== "compensation" && call.act !== "model" && call.act !== "query")
+    .filter((call) => !doneNowhere.has(call.act))
     .map((call) => {
       // A call's compensation is the call listed right after it.
       const next = calls[calls.indexOf(call) + 1]
