@@ -110,6 +110,8 @@ export const Intended = Schema.TaggedStruct("intended", {
   asked: Schema.optionalKey(Schema.String),
   /** Of the canonical JSON of what is sent, where that is not what was asked for. */
   sent: Schema.optionalKey(Schema.String),
+  /** Of a transaction: its tool can take it back. */
+  reversible: Schema.optionalKey(Schema.Literal(true)),
   /** The business key of its tool's `once`. */
   once: Schema.optionalKey(Schema.String),
   /** It is done only when the body has succeeded; the body was answered at this time. */

@@ -122,6 +122,9 @@ const isBeforePivot = (state: RunState): ((step: Call | Wait) => boolean) => {
   }
 }
 
+/** Whether a call can be taken back, as far as the record alone says. */
+export const isReversible = ({ intent }: Call): boolean => intent.act === "reversible" || intent.reversible === true
+
 /**
  * The calls and children of a run, or of a scope of it, in the order in which a rollback takes them back.
  *
@@ -129,7 +132,7 @@ const isBeforePivot = (state: RunState): ((step: Call | Wait) => boolean) => {
  */
 export const plan = (
   state: RunState,
-  canCompensate: (call: Call) => boolean = (call) => call.intent.act === "reversible",
+  canCompensate: (call: Call) => boolean = isReversible,
   scope: string = Path.root
 ): ReadonlyArray<Item> => {
   const rules: Rules = { canCompensate, isPassed: isBeforePivot(state) }

@@ -13,10 +13,12 @@ import type { CallState } from "../outbox/RunState.ts"
 import type { Signal } from "../wait/Signal.ts"
 import type { SagaDefinition } from "./internal/engine.ts"
 import { make } from "./internal/runs.ts"
+import type { CallReport, Report } from "./Report.ts"
 import type { RunCancelled, RunDeadlinePassed, RunsError } from "./RunsError.ts"
 
 export type { Entry, Stored } from "../outbox/Entry.ts"
 export type { Run, State } from "../outbox/Outbox.ts"
+export type { CallReport, Failure, Fate, Report } from "./Report.ts"
 export * from "./RunsError.ts"
 
 /** How a run is started. */
@@ -79,6 +81,8 @@ export interface Details extends Run {
   readonly children: ReadonlyArray<ChildSummary>
   /** Calls that happened and were not taken back though the run went back; those of its children, with their runs, too. */
   readonly standing: ReadonlyArray<CallSummary>
+  /** What going back came to so far, call by call; absent where nothing went back. */
+  readonly rollback: Report | undefined
   /** Why it is stuck, where it is. */
   readonly stuck: { readonly reason: Entry.StuckReason; readonly path?: string; readonly why: string } | undefined
 }
@@ -105,7 +109,9 @@ export class Runs extends Context.Service<
     readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
     readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly undo: (runId: string, who: Who) => Effect.Effect<{ readonly runId: string }, RunsError>
+    readonly preview: (runId: string) => Effect.Effect<ReadonlyArray<CallReport>, RunsError>
     readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly retry: (runId: string, path: string | undefined, who: Who) => Effect.Effect<void, RunsError>
     readonly hold: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly release: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly skip: (runId: string, path: string, who: Who) => Effect.Effect<void, RunsError>
@@ -191,6 +197,23 @@ export const undo = (runId: string, who: Who): Effect.Effect<{ readonly runId: s
 /** Has a stuck run go on at the very place where it is stuck. Changes nothing for a run that is not. */
 export const resume = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
   Runs.use((runs) => runs.resume(runId, who))
+
+/**
+ * Has a run that is stuck at a call that could not be taken back try that again. With a `path`, of the call or of its
+ * compensation, it is refused where the run is stuck at something else by now.
+ */
+export const retry: {
+  (runId: string, who: Who): Effect.Effect<void, RunsError, Runs>
+  (runId: string, path: string, who: Who): Effect.Effect<void, RunsError, Runs>
+} = (runId: string, ...said: [Who] | [string, Who]) =>
+  Runs.use((runs) => (said.length === 1 ? runs.retry(runId, undefined, said[0]) : runs.retry(runId, ...said)))
+
+/**
+ * What taking the run back would do if it began now, call by call: what would be compensated, what would stand and why,
+ * and about which calls nobody knows whether they happened. From the record alone; nothing is done.
+ */
+export const preview = (runId: string): Effect.Effect<ReadonlyArray<CallReport>, RunsError, Runs> =>
+  Runs.use((runs) => runs.preview(runId))
 
 /**
  * Holds a run: it starts nothing more, awaits what it has in flight, and waits for {@link release}. Its deadline goes on,

@@ -156,24 +156,33 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
   }
 }
 
+/** The paths of what could not be taken back. */
+const stands = Schema.optionalKey(Schema.Array(Schema.String))
+
+const takenBack = (stands: ReadonlyArray<string> | undefined): string =>
+  stands === undefined ? "It was taken back." : `It was taken back, and this stands: ${stands.join(", ")}.`
+
 /** The run was taken back because somebody cancelled it. */
 export class RunCancelled extends Schema.TaggedError<RunCancelled>()("RunCancelled", {
   runId: Schema.String,
   by: Schema.String,
-  why: Schema.optionalKey(Schema.String)
+  why: Schema.optionalKey(Schema.String),
+  stands
 }) {
   override get message() {
-    return `The run ${this.runId} was cancelled by ${this.by}${this.why === undefined ? "" : `: ${this.why}`}. It was taken back.`
+    const why = this.why === undefined ? "" : `: ${this.why}`
+    return `The run ${this.runId} was cancelled by ${this.by}${why}. ${takenBack(this.stands)} Runs.get shows what was done.`
   }
 }
 
 /** The run was taken back because its saga's deadline passed. */
 export class RunDeadlinePassed extends Schema.TaggedError<RunDeadlinePassed>()("RunDeadlinePassed", {
-  runId: Schema.String
+  runId: Schema.String,
+  stands
 }) {
   override get message() {
     return (
-      `The run ${this.runId} did not end before its saga's deadline. It was taken back. ` +
+      `The run ${this.runId} did not end before its saga's deadline. ${takenBack(this.stands)} ` +
       'Give the saga a longer deadline, or start again with again: "ifRolledBack".'
     )
   }

@@ -4,6 +4,7 @@ import { isEnd } from "../../outbox/Outbox.ts"
 import type { Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import * as RunState from "../../outbox/RunState.ts"
+import * as Report from "../Report.ts"
 import * as Rollback from "../Rollback.ts"
 import type { CallSummary, ChildSummary, Details } from "../Runs.ts"
 import * as Record from "./record.ts"
@@ -74,6 +75,7 @@ const shown = (run: Run, state: RunState.RunState): Details => {
     ...run,
     calls,
     children,
+    rollback: Report.of(state),
     standing: isEnd(run.state) ? Rollback.standing(state).map((call) => summaryOf(call)) : [],
     stuck:
       run.state !== "stuck" || stuck === undefined

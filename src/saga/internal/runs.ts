@@ -6,6 +6,8 @@ import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
 import type { NewRun, Outbox, OutboxError, Run, State } from "../../outbox/Outbox.ts"
+import * as Path from "../../outbox/Path.ts"
+import * as Report from "../Report.ts"
 import type { Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
 import {
   InTransaction,
@@ -190,11 +192,14 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     const decode = (schema: SagaDefinition["success"], what: string) =>
       fromResult(Value.codec(schema).decode(run.result ?? "null", `the ${what} of the run ${run.runId}`))
     if (run.state === "completed") return yield* decode(saga.success, "result")
-    const { cancel, rollback } = yield* lift(Record.stateOf(outbox, run))
+    const state = yield* lift(Record.stateOf(outbox, run))
+    const { cancel, rollback } = state
     if (rollback?.cause === "failed") return yield* Effect.fail(yield* decode(saga.error, "failure"))
-    if (rollback?.cause === "deadline") return yield* new RunDeadlinePassed({ runId: run.runId })
+    const stands = Report.of(state)?.calls.flatMap(({ fate, path }) => (fate === "stands" ? [path] : [])) ?? []
+    const ended = { runId: run.runId, ...(stands.length === 0 ? {} : { stands }) }
+    if (rollback?.cause === "deadline") return yield* new RunDeadlinePassed(ended)
     const why = cancel?.why
-    return yield* new RunCancelled({ runId: run.runId, by: cancel?.by ?? "", ...(why === undefined ? {} : { why }) })
+    return yield* new RunCancelled({ ...ended, by: cancel?.by ?? "", ...(why === undefined ? {} : { why }) })
   })
 
   const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError> =>
@@ -273,6 +278,18 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     )
   })
 
+  /** Refuses a retry of something else than what the run is stuck at. */
+  const stuckAt = Effect.fnUntraced(function* (runId: string, path: string) {
+    const { state, stuck } = yield* get(runId)
+    const at = stuck?.path
+    if (at !== undefined && (at === path || Path.compensatedBy(at) === path)) return
+    const why =
+      at === undefined
+        ? `is not what the run ${runId} waits for: it is ${state}`
+        : `is not ${at}, where the run ${runId} is stuck`
+    return yield* failed(new InvalidInput({ what: `The path ${JSON.stringify(path).slice(0, 200)}`, why }))
+  })
+
   /** The run of a saga's key: that of the latest generation. */
   const runOf = Effect.fnUntraced(function* (saga: string, key: string) {
     const found = yield* lift(outbox.find(saga, key))
@@ -291,7 +308,13 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     cancel: (runId, who) =>
       find(runId).pipe(Effect.flatMap(unlessChild), Effect.andThen(tell(runId, who, { message: "cancel" }))),
     undo,
+    preview: (runId) =>
+      Effect.flatMap(find(runId), (run) => Effect.map(lift(Record.stateOf(outbox, run)), Report.preview)),
     resume: (runId, who) => tell(runId, who, { message: "resume" }),
+    retry: Effect.fnUntraced(function* (runId, path, who) {
+      if (path !== undefined) yield* stuckAt(runId, path)
+      return yield* tell(runId, who, { message: "resume", ...(path === undefined ? {} : { path }) })
+    }),
     hold: (runId, who) => tell(runId, who, { message: "hold" }),
     release: (runId, who) => tell(runId, who, { message: "release" }),
     skip: Effect.fnUntraced(function* (runId, path, who) {

@@ -37,6 +37,7 @@ export const forward = (
     digest: digestOfText(parameters.text),
     value: parameters.text,
     ...(tool.pivot === true ? { pivot: true } : {}),
+    ...(tool.kind === "transaction" && tool.compensation !== undefined ? { reversible: true } : {}),
     ...(tool.undoWithinMillis === undefined ? {} : { undoWithin: tool.undoWithinMillis })
   },
   tool,
