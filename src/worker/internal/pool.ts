@@ -299,7 +299,8 @@ export const make = Effect.fnUntraced(function* (
   // ---- what sagas and runs see of it
 
   const announce = (runId: string, turned: Run | undefined) => {
-    for (const listener of turnListeners.get(runId) ?? []) listener(turned)
+    // Who is told may listen anew at once, and is not told of this again.
+    for (const listener of Array.from(turnListeners.get(runId) ?? [])) listener(turned)
   }
 
   const local: Local = {
