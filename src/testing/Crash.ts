@@ -2,7 +2,8 @@
  * Crash: the worker's process dies at a landmark.
  *
  * It dies where it stands: nothing of it runs any more, nothing it was about to write is written, and nobody takes its
- * place before its lease is over. Landmarks are named in `worker/Landmark.ts`; {@link landmarks} lists them.
+ * place before its lease is over. Landmarks are named in `worker/Landmark.ts`; {@link landmarks} lists them. One more is
+ * the world's: `world.changed`, when a tool has changed a shelf of `FakeWorld` and may not be done yet.
  */
 import * as Landmark from "../worker/Landmark.ts"
 

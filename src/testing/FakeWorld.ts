@@ -131,6 +131,7 @@ export const layer = (options: { readonly faults?: ReadonlyArray<Fault.Fault> } 
         faults,
         met: () => {},
         busy: () => {},
+        changed: () => true,
         fork: (effect) => void fork(effect),
         failureOf: (tool, fault) => failureFor(tool, fault)
       })

@@ -6,8 +6,8 @@
  * whole, or it is as it was, or the run lists what stands; and the outbox agrees with the world (G1 to G11).
  *
  * Everything happens in virtual time and in memory, some hundred to some thousand scenarios a second, and the same
- * scenario is the same run each time. `Date` and `Math.random` are virtual too and differ from one life of the worker
- * to the next. Only one scenario is played at a time in a process. A saga of two calls has about a thousand scenarios, one
+ * scenario is the same run each time. `Date` and `Math.random` are virtual too, and what a body sees of them differs
+ * from one life of the worker to the next. Only one scenario is played at a time in a process. A saga of two calls has about a thousand scenarios, one
  * of seven about six thousand: give the test time for them, or fewer with {@link atMost} and {@link atATime}.
  *
  * **Example**
@@ -125,7 +125,7 @@ interface Common<Payload, W> {
   /**
    * What is seen of the world from outside, as JSON. It is looked at before and after every run: where nothing stands by
    * the record it has to be as before, and where the same stands it has to be the same. Not needed for what lies on
-   * shelves of `FakeWorld`.
+   * shelves of `FakeWorld`; without either nothing can be judged, and {@link expectMadeGood} says so.
    */
   readonly look?: Effect.Effect<unknown, unknown, W | FakeWorld>
   /** What others do while the run goes on: send signals, decide approvals. Sleeps in virtual time. */
@@ -238,7 +238,7 @@ export const explore: {
     only: undefined
   })
 
-/** The worker dies at every landmark, each time that it is reached. */
+/** The worker dies at every landmark, and after every change of a shelf, each time that it is reached. */
 export const everyCrash: (self: Exploration) => Exploration = choosing({ crash: true })
 
 /** Every call and compensation happens once with its reply lost. */

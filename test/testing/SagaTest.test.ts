@@ -63,6 +63,33 @@ describe("explore", () => {
     })
   )
 
+  it.effect("finds a tool that is not whole when its worker dies between two changes of the world", () =>
+    Effect.gen(function* () {
+      const { Trip, layer } = tripWith("takes the first part for the whole")
+      const error = yield* SagaTest.explore(Trip, {
+        layer,
+        payload,
+        world: DeskFake,
+        look: Desk.use((desk) => desk.seen)
+      }).pipe(SagaTest.everyCrash, SagaTest.expectMadeGood, Effect.flip)
+      assert.match(error.wrongs.join("\n"), /is not as it was when nothing goes wrong/)
+      assert.strictEqual(error.replay, 'SagaTest.only(Crash.at("world.changed", 3))')
+    })
+  )
+
+  it.effect("does not judge what nobody sees", () =>
+    Effect.gen(function* () {
+      const { Trip, layer } = tripWith("none")
+      const error = yield* SagaTest.explore(Trip, { layer, payload, world: DeskPlain }).pipe(
+        SagaTest.everyCrash,
+        SagaTest.expectMadeGood,
+        Effect.flip
+      )
+      assert.match(error.wrongs.join("\n"), /Nobody sees what HoldSeats and ChargeCard did/)
+      assert.strictEqual(error.scenarios, 1)
+    })
+  )
+
   it.effect("replays a failure from the line that it prints", () =>
     Effect.gen(function* () {
       const exploration = exploring("reads the time")

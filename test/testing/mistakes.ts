@@ -96,6 +96,7 @@ export type Mistake =
   | "does not refund what is cancelled"
   | "is called idempotent and is not"
   | "refunds as often as it is asked"
+  | "takes the first part for the whole"
   | "reads the time"
   | "reads chance"
 
@@ -122,10 +123,23 @@ export const tripWith = (mistake: Mistake) => {
     success: Schema.Struct({ id: Schema.String }),
     failure: CardDeclined,
     execute: ({ cents }, call) =>
-      Effect.map(
-        Desk.use((desk) => desk.charge(cents, mistake === "is called idempotent and is not" ? undefined : call.key)),
-        (id) => ({ id })
-      ),
+      mistake === "takes the first part for the whole"
+        ? Desk.use((desk) =>
+            Effect.gen(function* () {
+              const before = JSON.stringify(yield* desk.seen)
+              const id = yield* desk.charge(cents / 2, call.key)
+              const isNew = JSON.stringify(yield* desk.seen) !== before
+              // Where the first part is known, the rest is taken for done.
+              if (isNew) yield* desk.charge(cents / 2, `${call.key}-rest`)
+              return { id }
+            })
+          )
+        : Effect.map(
+            Desk.use((desk) =>
+              desk.charge(cents, mistake === "is called idempotent and is not" ? undefined : call.key)
+            ),
+            (id) => ({ id })
+          ),
     compensate: ({ cause, success }, call) =>
       mistake === "does not refund what is cancelled" && cause._tag === "cancelled"
         ? Effect.void

@@ -2,11 +2,11 @@
 import { Effect } from "effect"
 import { test } from "node:test"
 import { SagaTest } from "makegood/testing"
-import { DeskPlain, tripWith } from "./mistakes.ts"
+import { DeskFake, tripWith } from "./mistakes.ts"
 
 const explored = (mistake: "none" | "reads the time") => {
   const { Trip, layer } = tripWith(mistake)
-  return SagaTest.explore(Trip, { layer, payload: { trip: "t" }, world: DeskPlain }).pipe(
+  return SagaTest.explore(Trip, { layer, payload: { trip: "t" }, world: DeskFake }).pipe(
     SagaTest.everyCrash,
     SagaTest.atATime(1),
     SagaTest.expectMadeGood

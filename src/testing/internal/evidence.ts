@@ -32,6 +32,8 @@ export interface Line {
   readonly path?: string | undefined
   readonly runId?: string | undefined
   readonly came: Came
+  /** Nobody saw it: it is what its tool says of itself. */
+  readonly assumed?: boolean | undefined
   /** Somebody on the way sent it again; the worker did not. */
   readonly again?: boolean | undefined
 }

@@ -80,6 +80,16 @@ const mishapsAt = (point: Point, choice: Choice): ReadonlyArray<Mishap> => {
   return found
 }
 
+/** Who trusts the word of a tool alone finds nothing. */
+const unseenIn = ({ evidence }: Played): ReadonlyArray<string> => {
+  const unseen = new Set(evidence.ledger.filter((line) => line.assumed === true).map((line) => line.what))
+  if (unseen.size === 0) return []
+  return [
+    `Nobody sees what ${[...unseen].join(" and ")} did. Nothing was judged. ` +
+      "Give `look`, which shows the world from outside, or keep what they change on a shelf of FakeWorld."
+  ]
+}
+
 /** Plays all scenarios, those with fewer mishaps first; those with more only if none of these failed. */
 export const explore = async (setting: Setting, choice: Choice, signal: AbortSignal): Promise<Explored> => {
   const judge = makeJudge()
@@ -132,6 +142,8 @@ export const explore = async (setting: Setting, choice: Choice, signal: AbortSig
   }
 
   const first = await tryOut(choice.only ?? [])
+  const unseen = setting.look === undefined ? unseenIn(first) : []
+  if (unseen.length > 0) failed.push({ played: first, wrongs: unseen })
   let level: ReadonlyArray<Played> = choice.only === undefined ? [first] : []
   for (let count = 1; count <= choice.atATime && failed.length === 0; count++) {
     const next: Array<Played> = []

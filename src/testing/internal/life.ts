@@ -32,6 +32,7 @@ export const seenBy = (
     })
   for (const [name, operation] of Object.entries(outbox)) {
     if (name === "listen" || name === "afterCommit") continue
+    if (typeof operation !== "function" && !Effect.isEffect(operation)) continue
     seen[name] =
       typeof operation === "function"
         ? (...args: ReadonlyArray<unknown>) => guard(name, args, () => (operation as Operation)(...args))

@@ -33,7 +33,10 @@ const rest = (all: Iterable<string>, some: ReadonlySet<string>): ReadonlyArray<s
 
 /** What was never exercised. */
 export const coverageOf = (explored: Explored) => ({
-  landmarks: { reached: Array.from(explored.reached), never: rest(explored.landmarks, explored.reached) },
+  landmarks: {
+    reached: explored.landmarks.filter((name) => explored.reached.has(name)),
+    never: rest(explored.landmarks, explored.reached)
+  },
   tools: { called: Array.from(explored.called), never: rest(explored.tools, explored.called) },
   compensations: { exercised: Array.from(explored.tookBack), never: rest(explored.compensations, explored.tookBack) }
 })

@@ -4,13 +4,13 @@
  * Nothing here is left to chance or to the machine: the same mishaps give the same run. Where the run is stuck on
  * something that only a person can find out, a person is played who looks at the world and says what is true.
  */
-import { Cause, Context, Effect, Exit, Layer, Result, Schema, Scope } from "effect"
-import type { Fiber } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Result, Schema, Scope } from "effect"
 import { scheduler } from "node:timers/promises"
 import type { StuckReason } from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Outbox from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
+import { Running } from "../../tool/internal/running.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import * as Runs from "../../saga/Runs.ts"
 import * as Landmark from "../../worker/Landmark.ts"
@@ -81,11 +81,21 @@ export interface Played {
 
 const startedAt = 1_767_225_600_000
 const leaseMillis = 15_000
-const dayAndHourMillis = 25 * 60 * 60 * 1_000
+/** Not the same year, month, day or half of the day in one life of the worker and the next. */
+const skewMillis = (400 * 24 + 37) * 60 * 60 * 1_000
 const mostWakes = 100_000
 const mostQuestions = 6
 /** Who waits longer than this is not waited for by the tick of the worker's loops. */
 const longWaitMillis = 60_000
+
+/** Not a landmark of the engine: a tool has changed a shelf, and may not be done yet. */
+const worldChanged = "world.changed"
+
+/** Whether a saga's body asks. Tools and the world may well look at the clock. */
+const isInBody = (): boolean => {
+  const fiber = Fiber.getCurrent()
+  return fiber !== undefined && Context.getOrUndefined(fiber.context as Context.Context<Running>, Running) !== undefined
+}
 
 let turn: Promise<unknown> = Promise.resolve()
 
@@ -135,6 +145,11 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       inFlight += more
       moment++
       activity++
+    },
+    changed: (execution) => {
+      if (execution === undefined || execution.tool.kind === "transaction") return true
+      onLandmark(worldChanged, execution.call.runId)
+      return life.alive
     },
     met: (execution, fault) => {
       activity++
@@ -196,7 +211,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
   }
 
   const restore = WallClock.replace(
-    () => virtual.now() + lives * dayAndHourMillis,
+    () => virtual.now() + (isInBody() ? lives * skewMillis : 0),
     () => random()
   )
   let random = WallClock.chance(0)
@@ -284,10 +299,13 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       if (reason === "in_doubt" && path !== undefined) {
         const call = RunState.findCall(steps, path)
         if (call === undefined) return false
-        const happened = world.given.has(call.intent.key)
-        const tool = world.executions.find((one) => one.call.key === call.intent.key)?.tool
-        const schema = call.intent.act === "compensation" || tool === undefined ? Schema.Void : tool.success
-        const text = Value.codec(schema).encode(world.given.get(call.intent.key), path)
+        const { act, key } = call.intent
+        const happened = world.hasDone(key)
+        // Who saw that something happened may still not know what came of it.
+        if (happened && act !== "compensation" && !world.given.has(key)) return false
+        const tool = world.executions.find((one) => one.call.key === key)?.tool
+        const schema = act === "compensation" || tool === undefined ? Schema.Void : tool.success
+        const text = Value.codec(schema).encode(world.given.get(key), path)
         const value = Result.isSuccess(text) && happened ? (JSON.parse(text.success.text) as Schema.Json) : null
         person.push(`${path} ${happened ? "happened" : "did not happen"}`)
         trouble(

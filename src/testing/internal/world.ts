@@ -58,6 +58,8 @@ export interface Settings {
   readonly faults: Array<Fault.Fault>
   /** Told of every execution before it begins. */
   readonly met: (execution: Execution, fault: Fault.Fault | undefined) => void
+  /** Told of every change of a shelf; false where nobody is there any more to hear the answer. */
+  readonly changed: (execution: Execution | undefined) => boolean
   /** Told how many executions more are under way: their promises may need turns of the event loop. */
   readonly busy: (more: 1 | -1) => void
   /** Runs what goes on in the world by itself. */
@@ -148,6 +150,8 @@ export const make = (settings: Settings) => {
       const double = things.find((one) => one.what === what && one.key === key && one.execution !== execution)
       const value = make_()
       const rememberedUntil = now() + remembered
+      // A stand-in puts there what it answers.
+      if (shelf === execution?.tool.name) given.set(key, value)
       change(execution, () => {
         const answered = ++answers
         things.push({
@@ -164,6 +168,7 @@ export const make = (settings: Settings) => {
         })
         note({ kind: "act", ...lineOf(execution, key, what, "done") })
       })
+      if (!settings.changed(execution)) return Effect.never
       return double === undefined ? Effect.succeed(value) : wrong(`${named(execution, key)} was done twice`)
     })
 
@@ -204,6 +209,7 @@ export const make = (settings: Settings) => {
         thing.undone = id ?? key
         note({ kind: "undo", ...lineOf(execution, key, thing.what, "done"), of: thing.key })
       })
+      if (!settings.changed(execution)) return Effect.never
       return later === undefined
         ? Effect.succeedSome(thing.value)
         : wrong(`${named(execution, key)} came before ${later.execution?.call.path}, which is later, was taken back`)
@@ -228,7 +234,7 @@ export const make = (settings: Settings) => {
   const assume = (execution: Execution, exit: Exit.Exit<unknown, unknown>) => {
     const { again, call, sentAt, side, tool } = execution
     if (side === "lookup" || tool.kind === "query") return
-    const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt, again }
+    const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt, again, assumed: true }
     const compensated = Path.compensatedBy(call.path)
     const kind = side === "call" ? "act" : "undo"
     const of = compensated === undefined ? undefined : Identity.callKey(call.runId, compensated)
@@ -266,10 +272,14 @@ export const make = (settings: Settings) => {
       )
     })
 
+  /** Whether a call has changed anything, or happened without that. */
+  const hasDone = (key: string): boolean =>
+    given.has(key) || lines.some((line) => line.key === key && line.kind !== "find" && line.came === "done")
+
   /** A target that has done something does not say of the same key that it never will. */
   const isPossible = (fault: Fault.Fault, { call, tool }: Execution): boolean => {
     if (fault.how !== "fails") return true
-    if (fault.class === "permanent" && given.has(call.key)) return false
+    if (fault.class === "permanent" && hasDone(call.key)) return false
     return Option.isSome(settings.failureOf(tool, fault))
   }
 
@@ -309,7 +319,7 @@ export const make = (settings: Settings) => {
       }
     })
 
-  return { things, lines, wrongs, executions, given, put, take, find, meet, commit }
+  return { things, lines, wrongs, executions, given, put, take, find, meet, commit, hasDone }
 }
 
 export type World = ReturnType<typeof make>
