@@ -100,12 +100,14 @@ export const unfit = (
   })
 }
 
-/** Whether the call still has to be made, settled, or perhaps taken back. */
-const isNeeded = ({ compensation, intent, outcome }: RunState.Call): boolean =>
-  outcome === undefined ||
-  (outcome._tag === "succeeded" &&
-    (intent.act === "reversible" || intent.act === "transaction") &&
-    compensation?.outcome?._tag !== "succeeded")
+/** Whether a tool still has to make the call, settle it, or perhaps take it back. */
+const isNeeded = ({ compensation, intent: { act }, outcome }: RunState.Call): boolean => {
+  // Questions to a model, and takings-back that a body asked for, are steps of the engine's own.
+  if (act === "model" || act === "undo") return false
+  if (outcome === undefined) return true
+  const isCompensable = act === "reversible" || act === "transaction"
+  return outcome._tag === "succeeded" && isCompensable && compensation?.outcome?._tag !== "succeeded"
+}
 
 const open: ReadonlyArray<State> = ["pending", "running", "waiting", "stuck"]
 const pageSize = 500

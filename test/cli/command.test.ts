@@ -282,7 +282,13 @@ describe("makegood, with runs", () => {
       assert.strictEqual(went.code, 0)
       assert.include(went.out, "bank said signal paid")
 
+      const [undoing] = (yield* run(url, "runs", "undo", "Trip/waits-1", "-y", "--json", "--by", "ann")).json()
+      assert.deepInclude(undoing, { runId: waits, by: "ann" })
+      const undone = yield* run(url, "runs", "watch", String(undoing?.["undoing"]))
+      assert.include(undone.out, "ChargeCard!compensate done")
+
       for (const [args, code, said] of [
+        [["runs", "undo", "Trip/bug-1"], 5, /Trip|undone|completed/],
         [["runs", "cancel", "Trip/bug-1"], 5, /has ended \(rolled back\).*ends are final/],
         [["runs", "resume", "Trip/none"], 4, /There is no run "Trip\/none"/],
         [["runs", "resume", "00000000-0000-8000-8000-000000000000"], 4, /There is no run/],

@@ -89,7 +89,7 @@ describe("the time line of a run", () => {
       )
     )
     assert.match(lines[1]!, /^sleep {2}─+ +over +500 ms$/)
-    assert.match(lines[2]!, /^paid +─+ {2}waits for signal p… +500 ms$/)
+    assert.match(lines[2]!, /^paid +─+ {2}waits for signal paid +500 ms$/)
   })
 
   it("shows an act that is shorter than a cell, beside pauses and waits", () => {
@@ -113,6 +113,31 @@ describe("the time line of a run", () => {
       "  +200 ms  bank said signal paid",
       "  +300 ms  ann left A standing: refunded"
     ])
+  })
+
+  it("draws an act that is held until the body has succeeded as waiting, and then as a call", () => {
+    const entries = record(
+      [0, { ...intended("Send"), held: 0 }],
+      [800, { _tag: "attempted", path: "Send", attempt: 1 }],
+      [1_000, succeeded("Send")]
+    )
+    assert.match(draw(entries.slice(0, 1))[1]!, /^Send {2}─+ {2}held to the end +1\.0 s$/)
+    assert.match(draw(entries)[1]!, /^Send {2}─+█+ {2}done +1\.0 s$/)
+  })
+
+  it("says what a look at the world found after a taking-back, and whom it asked again", () => {
+    const entries = record(
+      [0, intended("A")],
+      [100, succeeded("A")],
+      [200, intended("A!compensate")],
+      [300, succeeded("A!compensate")],
+      [300, { _tag: "verified", path: "A", verdict: "differs", why: "another price" }],
+      [400, { _tag: "reminded", path: "ask", nth: 1, to: "managers" }]
+    )
+    const lines = draw(entries)
+    assert.match(lines[1]!, /^A .*taken back \(differs\)/)
+    assert.include(lines.join("\n"), "+300 ms  A was taken back (differs): another price")
+    assert.include(lines.join("\n"), "+400 ms  asked again about ask, also managers")
   })
 
   it("has nothing to draw of a run that was not begun", () => assert.deepStrictEqual(draw([]), []))

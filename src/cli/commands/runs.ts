@@ -165,6 +165,26 @@ const act = (
     Command.withExamples([{ command: `makegood runs ${name} ${options.example}`, description: "And say why" }])
   )
 
+/** `runs undo`: takes back a run that completed. */
+export const undo = Command.make(
+  "undo",
+  { run: Naming.argument, ...Acting.flags },
+  Effect.fnUntraced(function* (given) {
+    const run = yield* Naming.find(given.run)
+    const who = Acting.whoOf(given)
+    yield* Acting.confirm(`Take back the completed run ${Naming.inWords(run)}, by a new run?`, given.yes)
+    const undoing = yield* Runs.undo(run.runId, who)
+    yield* Print.either({ runId: run.runId, said: "undo", undoing: undoing.runId, ...who }, () => [
+      `The run ${undoing.runId} takes it back. Said by ${who.by}.`
+    ])
+  }, Effect.provide(Database.runs))
+).pipe(
+  Command.withDescription("Take back a run that completed, by a new run. The completed one stays as it is."),
+  Command.withExamples([
+    { command: "makegood runs undo BookTrip/trip-17 --why 'customer withdrew'", description: "And say why" }
+  ])
+)
+
 /** The acts on a run. */
 export const acts = [
   act("cancel", {
@@ -200,5 +220,5 @@ export const acts = [
 /** `makegood runs`. */
 export const command = Command.make("runs").pipe(
   Command.withDescription("Look at runs, and tell them what a person decided."),
-  Command.withSubcommands([list, show, watch, ...acts, resolve, skip])
+  Command.withSubcommands([list, show, watch, ...acts, undo, resolve, skip])
 )

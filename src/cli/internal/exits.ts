@@ -59,6 +59,9 @@ const codeByTag: Readonly<Record<string, keyof typeof codes>> = {
   RunEnded: "refused",
   Refused: "refused",
   RunConflict: "refused",
+  RunIsChild: "refused",
+  RunNotCompleted: "refused",
+  UndoTooLate: "refused",
   InvalidInput: "usage",
   Unencodable: "usage",
   Undecodable: "refused",
@@ -120,6 +123,11 @@ const endingOf = (error: unknown): Ending => {
 
 /** How a command ends that ended with this cause. */
 export const ending = (cause: Cause.Cause<unknown>): Ending => {
+  const found = endingOfCause(cause)
+  return { ...found, sentence: found.sentence?.replaceAll(/\s*\n\s*/g, " ") }
+}
+
+const endingOfCause = (cause: Cause.Cause<unknown>): Ending => {
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure !== undefined) return endingOf(failure.error)
   const defect = cause.reasons.find(Cause.isDieReason)

@@ -88,6 +88,11 @@ export const lanesOf = (entries: ReadonlyArray<Entry.Stored>): Lanes => {
         break
       case "intended": {
         const lane = callAt(entry.path)
+        if (entry.held !== undefined) {
+          lane.state = "held to the end"
+          open(lane, "wait", at)
+          break
+        }
         lane.attempts++
         lane.state = "under way"
         open(lane, "attempt", at)
@@ -144,6 +149,15 @@ export const lanesOf = (entries: ReadonlyArray<Entry.Stored>): Lanes => {
         lane.state = answers[entry.how] ?? entry.how.replaceAll("_", " ")
         break
       }
+      case "verified":
+        if (entry.verdict !== "exact") {
+          tookBack(Path.compensationOf(Path.compensatedBy(entry.path) ?? entry.path), `taken back (${entry.verdict})`)
+          say(at, `${entry.path} was taken back (${entry.verdict})${because(entry.why)}`)
+        }
+        break
+      case "reminded":
+        say(at, `asked again about ${entry.path}${entry.to === undefined ? "" : `, also ${entry.to}`}`)
+        break
       case "skipped":
         tookBack(`${entry.path}!compensate`, "stands")
         say(at, `${entry.by} left ${entry.path} standing${because(entry.why)}`)

@@ -74,7 +74,7 @@ export const timeline = (
     const paths = lanes.map(({ path }) => clean(path))
     const states = lanes.map(({ state }) => clean(state))
     const pathWidth = Math.min(Math.max(...paths.map((path) => path.length)), Math.floor(width * 0.34))
-    const stateWidth = Math.min(Math.max(...states.map((state) => state.length)), Math.floor(width * 0.24))
+    const stateWidth = Math.min(Math.max(...states.map((state) => state.length)), Math.floor(width * 0.27))
     // Where there is no room for them, how often and how long is left out.
     const isWide = width >= 64
     const barWidth = Math.max(8, width - pathWidth - stateWidth - 4 - (isWide ? 13 : 0))
