@@ -32,7 +32,7 @@ import { Effect, Schema } from "effect"
 import type { Duration, Option } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { Failure, Tool } from "makegood"
-import type { Retry } from "makegood"
+import type { Limits, Retry } from "makegood"
 import { classOf, HttpError } from "./HttpError.ts"
 import { exchange, isAnswer, lookUp, type Reading } from "./internal/exchange.ts"
 
@@ -92,6 +92,10 @@ interface Common<P extends Tool.Fields, S extends Tool.Plain, Fs extends Failure
   /** The client, where there are several. Default: `HttpClient` of the context. */
   readonly client?: Effect.Effect<Client, never, R>
   readonly retry?: Retry.Retry<Declared<NoInfer<Fs>> | HttpError>
+  /** Whether the last failure goes to the body when the attempts are used up, or the run waits. Default: `"fail"`. */
+  readonly whenExhausted?: "fail" | "park"
+  /** How hard the target is pressed. Default: no limits. */
+  readonly limits?: Limits.Limits
   /** How long one attempt may take, until its answer is read. Default: 30 seconds. */
   readonly timeout?: Duration.Input
 }
@@ -250,6 +254,7 @@ const asking = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
   keyHeader: string | undefined
 ) => {
   const { classify, description, failures = {}, request, retry, statuses = {}, timeout, version } = options
+  const { limits, whenExhausted } = options
   const client = (options.client ?? HttpClient.HttpClient) as Effect.Effect<Client, never, R>
   const byTag = (classify ?? {}) as Failure.ByTag<{ readonly _tag: string }>
   // Declared failures are answers to the act alone: another request of the tool may get the same status for another reason.
@@ -269,6 +274,8 @@ const asking = <P extends Tool.Fields, S extends Tool.Plain, Fs extends Failures
       ...(description === undefined ? {} : { description }),
       ...(retry === undefined ? {} : { retry: retry as Retry.Retry<unknown> }),
       ...(timeout === undefined ? {} : { timeout }),
+      ...(limits === undefined ? {} : { limits }),
+      ...(whenExhausted === undefined ? {} : { whenExhausted }),
       execute: (parameters: Schema.Struct.Type<P>, call: Tool.Call) =>
         send(() => request(parameters, call), call, { success: options.success, failures, statuses }),
       classify: (failure: unknown, moment: Failure.Moment): Failure.FailureClass => {

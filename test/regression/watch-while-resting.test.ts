@@ -1,10 +1,12 @@
 /** Who watched a run that was let go was told of that again and again, for ever: it listened anew while it was told. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
-import { Runs, Timer } from "../../src/index.ts"
+import { Effect, Fiber, Schema, Stream } from "effect"
+import { Runs, Saga, Timer } from "../../src/index.ts"
 import { claim, saga, somebody, until, withWorker } from "../worker/bench.ts"
 
 const Sleep = saga("Sleep", [])
+/** Long enough for the watcher to have seen all that there is, and to wait for more. */
+const awake = Saga.record("awake", Schema.Void, Effect.sleep("100 millis"))
 
 describe("a run that is watched", () => {
   claim("can be let go, and its watcher hears what comes after", () =>
@@ -22,6 +24,6 @@ describe("a run that is watched", () => {
       const heard = yield* Fiber.join(watcher)
       assert.include(heard, "rested")
       assert.strictEqual(heard.at(-1), "rollback_began")
-    }).pipe(withWorker(Sleep.toLayer(() => Effect.as(Timer.sleep("1 hour"), null))))
+    }).pipe(withWorker(Sleep.toLayer(() => awake.pipe(Effect.andThen(Timer.sleep("1 hour")), Effect.as(null)))))
   )
 })

@@ -1,6 +1,6 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule, Schema } from "effect"
+import { Effect, Option, Schedule, Schema } from "effect"
 import { FetchHttpClient, HttpClientRequest } from "effect/http"
 import { Failure, Tool } from "makegood"
 import * as Http from "makegood/tools/Http"
@@ -68,6 +68,36 @@ describe("Http.make", () => {
     }
     expectTypeOf(wrong).toBeFunction()
   })
+
+  it.live("is limited, and parks when its attempts are used up, where it is asked to", () =>
+    Effect.gen(function* () {
+      const Find = Http.query("Find", {
+        parameters: {},
+        request: () => get("/charges"),
+        retry: { transient: Schedule.recurs(9) },
+        whenExhausted: "park",
+        limits: {
+          retryBudget: { retries: 2, window: "1 minute", reserved: 0.5 },
+          rate: { limit: 3, window: "1 second" }
+        }
+      })
+      const there = yield* target(() => ({ status: 503 }))
+      const Parks = Http.query("Parks", {
+        parameters: {},
+        request: () => get("/charges"),
+        retry: { transient: Schedule.recurs(1) },
+        whenExhausted: "park"
+      })
+      const client = clientOn(there.url, NodeHttpClient.layerNodeHttp)
+      const { run } = yield* call(Parks, {}, { client })
+      assert.deepStrictEqual([run.state, run.stuck?.reason], ["stuck", "blocked"])
+      assert.strictEqual(there.got.length, 2)
+      // It would be sent ten times, and only one retry is left to it.
+      const limited = yield* Effect.timeoutOption(call(Find, {}, { client }), "700 millis")
+      assert.isTrue(Option.isNone(limited))
+      assert.strictEqual(there.got.length, 4)
+    })
+  )
 
   it.live("sends the body and the call's key, and decodes what comes back", () =>
     Effect.gen(function* () {

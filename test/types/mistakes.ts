@@ -144,6 +144,18 @@ export const lateUndeclared = Tool.query("A", {
   // @ts-expect-error `CardDeclined` is no failure of this tool
   timeout: { after: "1 second", fail: () => new CardDeclined({ reason: "" }) }
 })
+export const limitedTransaction = Tool.transaction("A", {
+  parameters,
+  execute: () => Effect.void,
+  // @ts-expect-error the target of a transaction is the outbox's own database: no `limits`
+  limits: { rate: { limit: 1, window: "1 second" } }
+})
+export const rateWithoutWindow = Tool.query("A", {
+  parameters,
+  execute: () => Effect.void,
+  // @ts-expect-error a rate is so many in a `window`
+  limits: { rate: { limit: 1 } }
+})
 export const exhaustedOtherwise = Tool.query("A", {
   parameters,
   execute: () => Effect.void,

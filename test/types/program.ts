@@ -18,6 +18,7 @@ import {
   Schema,
   Stream
 } from "effect"
+import { CircuitBreaker } from "effect/persistence"
 import { SqlClient } from "effect/sql"
 import { Failure, Outbox, Retry, Runs, Saga, Tool, Toolkit, Worker } from "makegood"
 import { Embedded } from "makegood/embedded"
@@ -165,7 +166,13 @@ export const FindRooms = Tool.query("FindRooms", {
   failure: HotelFull,
   execute: () => Effect.void,
   timeout: "1 second",
-  classify: Failure.classifyDefault
+  classify: Failure.classifyDefault,
+  limits: {
+    key: "hotels",
+    rate: { limit: 100, window: "1 minute", algorithm: "fixed-window" },
+    breaker: { trip: CircuitBreaker.rate({ threshold: 0.5 }), open: Schedule.exponential("1 second") },
+    retryBudget: { retries: 10, window: { minutes: 1 }, reserved: 0.5 }
+  }
 })
 
 export const BookLedger = Tool.transaction("BookLedger", {
