@@ -2,4 +2,5 @@
 export * as Agent from "./Agent.ts"
 export * as AiTools from "./AiTools.ts"
 export * as Budget from "./Budget.ts"
+export * as McpTools from "./McpTools.ts"
 export * as ScriptedModel from "./ScriptedModel.ts"
