@@ -4,6 +4,7 @@
  * Tools say what may be done to the world and how it is taken back; sagas are ordinary Effect code over tools; a worker
  * runs them, and an outbox in Postgres keeps every intended call, its key and its outcome.
  */
+export * as Approval from "./wait/Approval.ts"
 export * as Archive from "./outbox/Archive.ts"
 export * as Doctor from "./worker/Doctor.ts"
 export * as Failure from "./tool/Failure.ts"
@@ -17,4 +18,5 @@ export * as Signal from "./wait/Signal.ts"
 export * as Timer from "./wait/Timer.ts"
 export * as Tool from "./tool/Tool.ts"
 export * as Toolkit from "./tool/Toolkit.ts"
+export * as Tools from "./saga/Tools.ts"
 export * as Worker from "./worker/Worker.ts"

@@ -11,6 +11,7 @@ import { Outbox } from "../outbox/Outbox.ts"
 import type { Run, State } from "../outbox/Outbox.ts"
 import type { CallState } from "../outbox/RunState.ts"
 import type { Signal } from "../wait/Signal.ts"
+import type { Deciding } from "./Decisions.ts"
 import type { SagaDefinition } from "./internal/engine.ts"
 import { make } from "./internal/runs.ts"
 import type { CallReport, Report } from "./Report.ts"
@@ -19,6 +20,7 @@ import type { RunCancelled, RunDeadlinePassed, RunsError } from "./RunsError.ts"
 export type { Entry, Stored } from "../outbox/Entry.ts"
 export type { Run, State } from "../outbox/Outbox.ts"
 export type { CallReport, Failure, Fate, Report } from "./Report.ts"
+export * from "./Decisions.ts"
 export * from "./RunsError.ts"
 
 /** How a run is started. */
@@ -93,7 +95,7 @@ export type Resolution = { readonly happened: Schema.Json } | { readonly didNotH
 /** The runs of an outbox. */
 export class Runs extends Context.Service<
   Runs,
-  {
+  Deciding & {
     readonly start: (
       saga: { readonly saga: SagaDefinition; readonly idempotencyKey: (payload: unknown) => string },
       payload: unknown,

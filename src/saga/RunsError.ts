@@ -119,6 +119,43 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
   }
 }
 
+const refusals = {
+  notAsked: "nothing is asked for there, or it has been decided",
+  notWhatWasShown: "what is asked for is not what was shown",
+  tooLate: "the time to decide it is over",
+  notAPerson: "an agent has no way to decide",
+  notTheirs: "others are asked",
+  decidedAlready: "who decides has approved it before, and others have to",
+  mayNotChange: "what is sent may not be changed",
+  linkUnknown: "there is no such link, or its run has ended",
+  linkUsed: "the link was used, and can be used once",
+  linkExpired: "the time of the link is over"
+}
+
+/** A decision that would not count. */
+export class DecisionRefused extends Schema.TaggedError<DecisionRefused>()("DecisionRefused", {
+  runId: Schema.optionalKey(Schema.String),
+  path: Schema.optionalKey(Schema.String),
+  reason: Schema.Literals([
+    "notAsked",
+    "notWhatWasShown",
+    "tooLate",
+    "notAPerson",
+    "notTheirs",
+    "decidedAlready",
+    "mayNotChange",
+    "linkUnknown",
+    "linkUsed",
+    "linkExpired"
+  ])
+}) {
+  readonly retryable = false
+  override get message() {
+    const where = this.path === undefined ? "A decision" : `A decision about ${this.path} of the run ${this.runId ?? ""}`
+    return `${where} was refused: ${refusals[this.reason]}. Nothing was decided. Look at what is asked for now (Runs.approvals).`
+  }
+}
+
 /** `execute` was asked for inside a transaction. */
 export class InTransaction extends Schema.TaggedError<InTransaction>()("InTransaction", {}) {
   readonly retryable = false
@@ -141,6 +178,7 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
     UndoTooLate,
     RunRemoved,
     InvalidInput,
+    DecisionRefused,
     InTransaction,
     Unencodable,
     Undecodable,

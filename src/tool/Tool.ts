@@ -12,6 +12,7 @@
  * tools need no services, so that a rollback, a command line or a page can always decode what was recorded.
  */
 import type { Duration, Effect, Pipeable, Schema } from "effect"
+import type { Clearance, Locks, NeedsApproval, Refusals, Terms } from "./Clearance.ts"
 import type { ByTag, FailureClass, Moment } from "./Failure.ts"
 import type { Lookup, Policy } from "./InDoubt.ts"
 import type { Call, Kind } from "./internal/definition.ts"
@@ -180,6 +181,13 @@ interface Compensation<P extends Fields, S extends Plain, F extends Plain, B ext
   readonly retry?: Retry<NoInfer<F["Type"]>>
   /** Default: the tool's. */
   readonly timeout?: Duration.Input
+  /**
+   * Whether somebody has to approve before a call is taken back. Where it is denied, or nobody decides in time, the run is
+   * `stuck: compensation_failed`, and resuming it asks again. Default: nobody has to.
+   */
+  readonly needsApproval?: NeedsApproval<Omit<Done<P, S, B>, "cause">>
+  /** How that is asked for. */
+  readonly approval?: Terms
 }
 
 interface Undo<P extends Fields, S extends Plain, F extends Plain, B extends Plain, RC, RK, RD, RV> {
@@ -307,11 +315,14 @@ export const make: {
     RC = never,
     RK = never,
     RD = never,
-    RV = never
+    RV = never,
+    const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
+    L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
   >(
     name: Name,
-    options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV> & { readonly before?: never }
-  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD | RV>
+    options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV> &
+      Clearance<Schema.Struct.Type<P>, N, L> & { readonly before?: never }
+  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RL | RC | RK | RD | RV>
   /**
    * With `before`, which reads what the act is about to change, just before the first attempt. It is recorded with the
    * intent and handed to the compensation, so that what is restored is what was there. Reading is tried again like a
@@ -329,11 +340,14 @@ export const make: {
     RK = never,
     RD = never,
     RV = never,
-    RB = never
+    RB = never,
+    const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
+    L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
   >(
     name: Name,
-    options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV, B> & { readonly before: Before<P, F, B, RB> }
-  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL | RC | RK | RD | RV | RB>
+    options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV, B> &
+      Clearance<Schema.Struct.Type<P>, N, L> & { readonly before: Before<P, F, B, RB> }
+  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RL | RC | RK | RD | RV | RB>
 } = (name: string, options: unknown): never => define(name, "reversible", options) as never
 
 /**
@@ -347,11 +361,13 @@ export const irreversible = <
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
   RE = never,
-  RL = never
+  RL = never,
+  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
+  L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
 >(
   name: Name,
-  options: IrreversibleOptions<P, S, F, RE, RL>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RL> => define(name, "irreversible", options)
+  options: IrreversibleOptions<P, S, F, RE, RL> & Clearance<Schema.Struct.Type<P>, N, L>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RL> => define(name, "irreversible", options)
 
 /**
  * A tool that only reads.
@@ -364,11 +380,13 @@ export const query = <
   P extends Fields,
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
-  RE = never
+  RE = never,
+  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
+  L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
 >(
   name: Name,
-  options: QueryOptions<P, S, F, RE>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE> => define(name, "query", options)
+  options: QueryOptions<P, S, F, RE> & Clearance<Schema.Struct.Type<P>, N, L>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE> => define(name, "query", options)
 
 /**
  * A tool that changes rows of the Postgres which also keeps the outbox: exactly once.
@@ -386,9 +404,11 @@ export const transaction = <
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
   RE = never,
-  RC = never
+  RC = never,
+  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
+  L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
 >(
   name: Name,
-  options: TransactionOptions<P, S, F, RE, RC>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"], RE | RC | Transactional> =>
+  options: TransactionOptions<P, S, F, RE, RC> & Clearance<Schema.Struct.Type<P>, N, L>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RC | Transactional> =>
   define(name, "transaction", options)

@@ -12,13 +12,17 @@ import { defaultMaxBytes } from "../outbox/internal/value.ts"
 import { Worker } from "../saga/internal/engine.ts"
 import { make as makeRuns } from "../saga/internal/runs.ts"
 import { Runs } from "../saga/Runs.ts"
+import { completeUnsafe } from "../tool/Clearance.ts"
+import type { Request, Terms } from "../wait/Approval.ts"
+import { requestOf } from "../wait/internal/requests.ts"
+import * as Clearance from "./internal/clearance.ts"
 import * as Limits from "./internal/limits.ts"
 import { make } from "./internal/pool.ts"
 
 export { Worker } from "../saga/internal/engine.ts"
 
 /** How a worker behaves. */
-export interface Options {
+export interface Options<out R = never> {
   /** Shown to people; no identity. Default: `"worker"`. */
   readonly name?: string
   /** How long its runs are its own after a heartbeat. Default: 15 seconds. */
@@ -42,6 +46,16 @@ export interface Options {
   readonly commitDelay?: Duration.Input
   /** The largest recorded value, in bytes. Default: 4 MiB. */
   readonly maxValueBytes?: number
+  /**
+   * Whether somebody has to approve every irreversible act, also of tools that do not ask for it; with how that is asked
+   * for. Where such a tool is denied, the run is `stuck: blocked`. Default: `false`.
+   */
+  readonly approveIrreversible?: boolean | Terms
+  /**
+   * Told of every request for approval, when it is asked and at each reminder, so that it can be passed on to people. At
+   * least once each, by one of the workers that have this; what fails is told again after a minute. Default: nobody is.
+   */
+  readonly onRequest?: (request: Request) => Effect.Effect<unknown, unknown, R>
 }
 
 /**
@@ -54,22 +68,44 @@ export interface Options {
  *
  * Its runs go on in another worker within the lease and two seconds.
  */
-export const layer = (options: Options = {}): Layer.Layer<Worker | Runs, OutboxError, Outbox> =>
+export const layer = <R = never>(options: Options<R> = {}): Layer.Layer<Worker | Runs, OutboxError, Outbox | R> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const outbox = yield* Outbox
       const transactions = Option.getOrUndefined(yield* Effect.serviceOption(Transactions))
       const lease = Duration.fromInputUnsafe(options.lease ?? "15 seconds")
       const leaseMillis = Duration.toMillis(lease)
+      const poll = Duration.fromInputUnsafe(options.poll ?? "1 second")
+      const { approveIrreversible = false, onRequest } = options
+      if (onRequest !== undefined) {
+        const context = yield* Effect.context<R>()
+        const tell = Clearance.tellRequests(outbox.gate, (request) =>
+          Effect.provideContext(onRequest(requestOf(request)), context)
+        )
+        yield* Effect.forkScoped(
+          Effect.forever(
+            Effect.andThen(
+              Effect.catchCause(tell, (cause) => Effect.logWarning("Looking for requests failed; it is tried again.", cause)),
+              Effect.sleep(poll)
+            )
+          )
+        )
+      }
       const pool = yield* make({
         outbox,
+        clearance: Clearance.make(
+          outbox.gate,
+          approveIrreversible === false
+            ? undefined
+            : completeUnsafe("The worker", approveIrreversible === true ? {} : approveIrreversible)
+        ),
         transactions,
         limits: yield* Limits.make,
         name: options.name ?? "worker",
         leaseMillis,
         marginMillis: Math.min(Duration.toMillis(options.margin ?? "2 seconds"), leaseMillis / 4),
         heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? Duration.times(lease, 1 / 3)),
-        poll: Duration.fromInputUnsafe(options.poll ?? "1 second"),
+        poll,
         holdMillis: Duration.toMillis(options.hold ?? "10 seconds"),
         grace: Duration.fromInputUnsafe(options.grace ?? "20 seconds"),
         commitDelay: Duration.fromInputUnsafe(options.commitDelay ?? "2 millis"),

@@ -25,6 +25,7 @@ import {
 } from "../RunsError.ts"
 import type { Local, SagaDefinition } from "./engine.ts"
 import { detailsOf } from "./details.ts"
+import * as Decisions from "./decisions.ts"
 import * as Identity from "./identity.ts"
 import * as Record from "./record.ts"
 import { tooLate, undoRun } from "./undo.ts"
@@ -267,6 +268,12 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     if (!sent) return yield* failed(new RunEnded({ runId, state: (yield* find(runId)).state }))
   })
 
+  /** The run, unless it has ended. */
+  const findOpen = (runId: string) =>
+    Effect.flatMap(find(runId), (run) =>
+      isEnd(run.state) ? Effect.fail(failed(new RunEnded({ runId, state: run.state }))) : Effect.succeed(run)
+    )
+
   /** A path that names a call of the run. */
   const pathOf = Effect.fnUntraced(function* (runId: string, path: string) {
     if ((yield* get(runId)).calls.some((call) => call.path === path)) return path
@@ -303,6 +310,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     list,
     history,
     await: awaitEnd,
+    ...Decisions.make(outbox, { open: findOpen, checkText }),
     settled: (runId) => awaitRun(runId, (state) => isEnd(state) || state === "stuck"),
     watch,
     cancel: (runId, who) =>

@@ -1,11 +1,12 @@
 /** From the options of a constructor to a tool: defaults, checks at the time of definition, and the callable value. */
 import { Duration, Pipeable, Schema } from "effect"
+import * as Clearance from "../Clearance.ts"
 import * as Failure from "../Failure.ts"
 import type * as InDoubt from "../InDoubt.ts"
 import * as Limits from "../Limits.ts"
 import * as Retry from "../Retry.ts"
 import type * as Tool from "../Tool.ts"
-import { type Compensation, definition, type Definition, type Doubt, type Kind } from "./definition.ts"
+import { type Compensation, type Consent, definition, type Definition, type Doubt, type Kind } from "./definition.ts"
 import { ask } from "./running.ts"
 
 interface Late {
@@ -17,6 +18,8 @@ interface Classifying {
   readonly classify?: unknown
   readonly retry?: Retry.Retry<never>
   readonly timeout?: Duration.Input | Late
+  readonly needsApproval?: Clearance.NeedsApproval<never>
+  readonly approval?: Clearance.CallTerms
 }
 
 interface CompensationOptions extends Classifying {
@@ -36,6 +39,7 @@ interface Options extends Classifying {
   readonly inDoubt?: unknown
   readonly compensate?: unknown
   readonly compensateInDoubt?: unknown
+  readonly lock?: Clearance.Locks<never>
   readonly limits?: Limits.Limits
   readonly whenExhausted?: "fail" | "park"
   readonly before?: unknown
@@ -79,6 +83,24 @@ const doubtOf = (inDoubt: unknown): Doubt => {
     : given
 }
 
+const consentOf = (what: string, { approval, needsApproval }: Classifying): Consent | undefined => {
+  if (needsApproval === undefined || needsApproval === false) return undefined
+  return {
+    asks: needsApproval === true ? () => true : needsApproval,
+    terms: Clearance.completeUnsafe(what, approval)
+  }
+}
+
+/** What the calls of a tool can fail with: what it declares, and what it may be refused. */
+const failureOf = ({ failure, lock, needsApproval }: Options): Tool.Plain => {
+  const refusals = [
+    ...(needsApproval === undefined || needsApproval === false ? [] : [Clearance.Refused]),
+    ...(lock === undefined ? [] : [Clearance.LockRefused])
+  ]
+  if (refusals.length === 0) return failure ?? Schema.Never
+  return Schema.Union(failure === undefined ? refusals : [failure, ...refusals])
+}
+
 const classifierOf = (classify: unknown): Definition["classify"] => {
   if (classify === undefined) return Failure.classifyDefault
   if (typeof classify === "function") return classify as Definition["classify"]
@@ -109,6 +131,7 @@ const compensationOf = (compensate: unknown, tool: Omit<Definition, "compensatio
     classify: own.classify === undefined ? classify : classifierOf(own.classify),
     retry: own.retry === undefined ? retry : Retry.withDefaults(own.retry),
     timeout: own.timeout === undefined ? timeout : timeoutOf(own.timeout).timeout,
+    consent: consentOf(`The compensation of ${tool.name}`, own),
     ...manner
   }
 }
@@ -138,7 +161,9 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
     description: options.description,
     parameters: Schema.Struct(options.parameters),
     success: options.success ?? Schema.Void,
-    failure: options.failure ?? Schema.Never,
+    failure: failureOf(options),
+    consent: consentOf(`The tool ${name}`, options),
+    lock: options.lock,
     execute: options.execute as Definition["execute"],
     compensateInDoubt: options.compensateInDoubt as Definition["compensateInDoubt"],
     doubt: options.inDoubt === undefined ? { _tag: "idempotent" } : doubtOf(options.inDoubt),

@@ -1,6 +1,7 @@
 /** A tool as the engine sees it: the options of its constructor with every default filled in and the types erased. */
 import type { Duration, Effect, Option } from "effect"
 import type { FailureClass, Moment } from "../Failure.ts"
+import type { CompleteTerms } from "../Clearance.ts"
 import type { Policy } from "../InDoubt.ts"
 import type * as Limits from "../Limits.ts"
 import type { Restoration } from "../Restoration.ts"
@@ -42,8 +43,15 @@ export type Doubt =
       readonly authoritative: boolean
     }
 
+/** An approval that may be needed: `asks` is given parameters, or for a compensation what was done. */
+export interface Consent {
+  readonly asks: (given: never) => boolean
+  readonly terms: CompleteTerms
+}
+
 /** What a call and a compensation have in common. */
 export interface Manner {
+  readonly consent?: Consent | undefined
   readonly doubt: Doubt
   readonly classify: (failure: unknown, moment: Moment) => FailureClass
   readonly retry: Retry.Complete<never>
@@ -88,6 +96,8 @@ export interface Definition extends Manner {
   readonly before?: { readonly schema: Plain; readonly read: Erased<unknown> } | undefined
   /** Looks at the world after a compensation. */
   readonly verify?: ((done: Done, call: Call) => Effect.Effect<Restoration, unknown>) | undefined
+  /** The keys of what a call locks. */
+  readonly lock?: ((parameters: never) => ReadonlyArray<string>) | undefined
   /** What was completed before a call of it succeeds stands from then on. */
   readonly pivot?: boolean | undefined
   /** Its calls are answered at once, and done when the body has succeeded. */

@@ -5,7 +5,8 @@
  * it is over, and gives the body what it gives. Nothing of it is kept anywhere but in the record, so a waiting run can
  * be let go and forgotten.
  */
-import type { Effect, Exit, Result } from "effect"
+import { Exit, Result } from "effect"
+import type { Effect } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { Wait } from "../../outbox/RunState.ts"
@@ -13,6 +14,15 @@ import { ask as askRunning, type Running } from "../../tool/internal/running.ts"
 
 /** The end of a wait, as it is recorded. */
 export type End = Omit<Entry.Answered, "_tag" | "path" | "stamp">
+
+/** Those who can end a wait are reminded of it; with `to`, others are asked as well. */
+export interface Notice {
+  /** Counts from 1. */
+  readonly nth: number
+  /** When, in milliseconds by the database's clock. */
+  readonly at: number
+  readonly to?: string
+}
 
 export interface Waiting {
   readonly kind: Entry.WaitKind
@@ -24,6 +34,8 @@ export interface Waiting {
   readonly until: (now: number) => number | undefined
   /** Its end, if the time or one of the messages that no wait has used yet is one. */
   readonly over: (wait: Wait, unused: ReadonlyArray<Entry.Told>, now: number) => End | undefined
+  /** The notice that is due next, if any. */
+  readonly notice?: (wait: Wait, now: number) => Notice | undefined
   /** Of a child: its run's id. */
   readonly run?: string
   /**
@@ -33,6 +45,15 @@ export interface Waiting {
   readonly begun?: Effect.Effect<void, OutboxError>
   /** What the body is given; a text says why the record cannot be read. */
   readonly give: (answered: Entry.Answered) => Result.Result<Exit.Exit<unknown, unknown>, string>
+}
+
+/** Over when a message grants what the wait at its path is for; nobody but a call waits for that. */
+export const granted: Pick<Waiting, "over" | "give"> = {
+  over: ({ path }, unused) => {
+    const told = unused.find((message) => message.message === "grant" && message.path === path)
+    return told && { how: "granted", message: told.id, by: told.by }
+  },
+  give: () => Result.succeed(Exit.void)
 }
 
 /** Waits, as the step `name` of the scope. */

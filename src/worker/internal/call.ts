@@ -34,9 +34,10 @@ import { readBefore } from "./reading.ts"
 import { afterFailure, usedUp } from "./setback.ts"
 
 /** Brings a call to its end, from wherever the record says that it is. */
-export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effect.fn.Return<Ending> {
-  const { intent, record } = job
-  const { path } = intent
+export const perform = Effect.fnUntraced(function* (desk: Desk, given: Job): Effect.fn.Return<Ending> {
+  let job = given
+  const { record } = job
+  const { path } = job.intent
   const now = desk.lease.now()
   const recent = record?.attempts.slice(record.fresh) ?? []
   const progress: Progress = {
@@ -56,8 +57,9 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, job: Job): Effec
   if (record === undefined) {
     if (desk.haste(path) === "leave") return left
     if (desk.haste(path) === "giveUp") return traceless(desk)
-    const first = yield* preliminaries(desk, job)
-    if (first !== undefined) return first
+    const first = yield* preliminaries(desk, given)
+    if (first._tag !== "cleared") return first
+    job = first.job
   } else {
     progress.previousFailure = decodeFailure(job, record.attempts.at(-1)?.value)
     if (record.inCourse) yield* crashed(desk, job, progress)

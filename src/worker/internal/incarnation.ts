@@ -20,6 +20,7 @@ import * as bodyContext from "./bodyContext.ts"
 import * as Children from "./children.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
+import type { Clearance } from "./clearance.ts"
 import type { Lease } from "./lease.ts"
 import type { Limits } from "./limits.ts"
 import * as Pen from "./pen.ts"
@@ -40,6 +41,7 @@ export interface Surroundings {
   readonly transactions: Transactions["Service"] | undefined
   readonly lease: Lease
   readonly limits: Limits
+  readonly clearance: Clearance
   readonly commitDelay: Duration.Duration
   readonly maxValueBytes: number
   /** How long a run that only waits is held, in case that this is all. */
@@ -137,6 +139,7 @@ export const make = (
     lease,
     transactions: surroundings.transactions,
     limits: surroundings.limits,
+    clearance: surroundings.clearance,
     maxValueBytes: surroundings.maxValueBytes,
     holdMillis: surroundings.holdMillis,
     state,
@@ -267,7 +270,7 @@ export const make = (
     pen.flush(() => {
       if (isDown || isLeaving) return
       if (ending._tag === "waits") {
-        const waitingDesk = { ...desk, room, used, begin: setOff, isGivenUp: () => givenUp.has(path) }
+        const waitingDesk = { ...desk, room, used, begin: setOff, noticed: considerResting, isGivenUp: () => givenUp.has(path) }
         const standing = Waits.recorded(state, ending.path)
         Waits.wait(waitingDesk, ending.path, ending.waiting, standing, () => pen.flush(again))
       } else {
@@ -310,6 +313,7 @@ export const make = (
     begin: setOff,
     tools: handler.saga.tools,
     isLeaving: () => isLeaving,
+    noticed: () => considerResting(),
     running: () => changeTo("running"),
     track,
     later,
@@ -359,6 +363,11 @@ export const make = (
     perform,
     givenUp: (path) => {
       givenUp.add(path)
+      const wait = Waits.recorded(state, path)
+      // Nobody is asked any more.
+      if (wait?.asked.wait === "approval" && wait.outcome === undefined) {
+        pen.write([{ _tag: "answered", path, stamp: desk.stamp(), how: "withdrawn" }], "soon")
+      }
       const giveUp = giveUpChild.get(path)
       if (giveUp !== undefined) giveUp()
       else if (state.steps.get(path)?._tag !== "call") room.leave(path)

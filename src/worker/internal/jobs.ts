@@ -1,6 +1,5 @@
 /** From steps and records to jobs: which functions of a tool a call executes, with what, under which key. */
-import { Exit, Option, Result } from "effect"
-import type { Effect } from "effect"
+import { Effect, Exit, Option, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Value from "../../outbox/internal/value.ts"
@@ -27,6 +26,7 @@ export const forward = (
   parameters: Value.Encoded<unknown>,
   record: RunState.Call | undefined
 ): Job => ({
+  ...sent(tool, parameters.value, record),
   intent: record?.intent ?? {
     _tag: "intended",
     path,
@@ -43,10 +43,29 @@ export const forward = (
   tool,
   manner: tool,
   record,
-  parameters: parameters.value,
-  attempt: (call) => tool.execute(parameters.value as never, call),
   success: tool.success
 })
+
+/** What is sent: what the body asked for, or what a decision made of that. */
+const sent = (
+  tool: Definition,
+  asked: unknown,
+  record: RunState.Call | undefined
+): Pick<Job, "parameters" | "attempt"> => {
+  const execute = (parameters: unknown): Pick<Job, "parameters" | "attempt"> => ({
+    parameters,
+    attempt: (call) => tool.execute(parameters as never, call)
+  })
+  if (record?.intent.asked === undefined) return execute(asked)
+  return Value.codec<unknown>(tool.parameters)
+    .decode(record.intent.value ?? "null", `the approved parameters of ${record.path}`)
+    .pipe(
+      Result.match({
+        onSuccess: execute,
+        onFailure: (failure) => ({ parameters: asked, attempt: () => Effect.die(failure) })
+      })
+    )
+}
 
 /** A call from its record alone, to settle what is in doubt about it. */
 export const fromRecord = (tool: Definition, record: RunState.Call, parameters: unknown): Job => ({
@@ -132,7 +151,7 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   const asked = Value.codec(step.tool.parameters).encode(step.parameters, `the parameters of ${path}`)
   if (Result.isFailure(asked)) return asked.failure.message
   if (digestOfText(asked.success.text) === intent.digest) return undefined
-  const before = reencoded(step.tool, intent)
+  const before = reencoded(step.tool, { path: intent.path, value: intent.asked ?? intent.value })
   return before === asked.success.text
     ? undefined
     : `The record has ${path} with ${shown(intent.value)}, the body asked for it with ${shown(asked.success.text)}.`
@@ -169,7 +188,10 @@ const kindAsked = (step: AskedStep): string => {
 }
 
 /** Recorded parameters, as today's schema writes them. */
-const reencoded = (tool: Definition, intent: Entry.Intended): string | undefined => {
+const reencoded = (
+  tool: Definition,
+  intent: { readonly path: string; readonly value: string | undefined }
+): string | undefined => {
   const codec = Value.codec(tool.parameters)
   return codec.decode(intent.value ?? "null", intent.path).pipe(
     Result.flatMap((parameters) => codec.encode(parameters, intent.path)),

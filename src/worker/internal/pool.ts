@@ -16,6 +16,7 @@ import * as Record from "../../saga/internal/record.ts"
 import * as Landmark from "../Landmark.ts"
 import * as Incarnation from "./incarnation.ts"
 import * as Lease from "./lease.ts"
+import type { Clearance } from "./clearance.ts"
 import type { Limits } from "./limits.ts"
 
 /** After so many deaths of workers without progress a run is poison. */
@@ -27,6 +28,7 @@ export interface Settings {
   readonly outbox: Outbox["Service"]
   readonly transactions: Transactions["Service"] | undefined
   readonly limits: Limits
+  readonly clearance: Clearance
   readonly name: string
   readonly leaseMillis: number
   readonly marginMillis: number
@@ -250,7 +252,9 @@ export const make = Effect.fnUntraced(function* (
       yield* Effect.raceFirst(Effect.sleep(settings.poll), called.await)
       called.closeUnsafe()
       if (isStopping || lease.isOver()) continue
-      yield* survive("Looking for work", Effect.andThen(Effect.asVoid(outbox.bury), Effect.andThen(claim, readInboxes)))
+      // What is paused is known before more is claimed.
+      const look = Effect.all([outbox.bury, settings.clearance.look], { concurrency: 2, discard: true })
+      yield* survive("Looking for work", Effect.andThen(look, Effect.andThen(claim, readInboxes)))
     }
   })
 
@@ -283,6 +287,7 @@ export const make = Effect.fnUntraced(function* (
     )
   )
 
+  yield* settings.clearance.look
   yield* Effect.forkScoped(heartbeats)
   yield* Effect.forkScoped(watch)
   yield* Effect.forkScoped(lookOut)

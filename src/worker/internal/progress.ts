@@ -10,6 +10,7 @@ import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Family } from "./children.ts"
+import type { Clearance } from "./clearance.ts"
 import type { Lease } from "./lease.ts"
 import type { Limits } from "./limits.ts"
 import type { Pen } from "./pen.ts"
@@ -52,6 +53,7 @@ export interface Desk {
   readonly lease: Lease
   readonly transactions: Transactions["Service"] | undefined
   readonly limits: Limits
+  readonly clearance: Clearance
   readonly maxValueBytes: number
   /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
   readonly holdMillis: number

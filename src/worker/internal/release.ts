@@ -48,9 +48,9 @@ export const hold = Effect.fnUntraced(function* (desk: Desk, job: Job): Effect.f
   // Nobody waits for it any more, and it leaves no trace.
   if (desk.haste(path) === "giveUp") return { _tag: "failed", failure: undefined, stamp: desk.stamp() }
   const first = yield* preliminaries(desk, job)
-  if (first !== undefined) return first
+  if (first._tag !== "cleared") return first
   const stamp = desk.stamp()
-  const entry: Entry.Intended = { ...job.intent, held: stamp }
+  const entry: Entry.Intended = { ...first.job.intent, held: stamp }
   desk.placed(path)
   desk.pen.write([entry], "later")
   return { _tag: "succeeded", value: undefined, stamp }

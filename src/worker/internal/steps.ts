@@ -32,6 +32,8 @@ export interface Floor {
   /** What is to be done where the scope of a child is given up, by the child's path. */
   readonly giveUpChild: Map<string, () => void>
   readonly isLeaving: () => boolean
+  /** A wait has nothing more to do until its next notice. */
+  readonly noticed: () => void
   /** The run's row, as it is now. */
   readonly running: () => Change
   /** Executes under the layer's context until it ends or the run is put down. */
@@ -81,7 +83,7 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
 
   const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
     const record = recorded?._tag === "wait" ? recorded : undefined
-    Waits.wait({ ...desk, room, used, begin, isGivenUp: () => false }, path, waiting, record, (end) => {
+    Waits.wait({ ...desk, room, used, begin, noticed: floor.noticed, isGivenUp: () => false }, path, waiting, record, (end) => {
       giveUpChild.delete(path)
       if (end === undefined) return
       const given = Waits.answerOf(path, waiting, end)

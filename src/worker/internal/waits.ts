@@ -18,8 +18,15 @@ export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "st
   readonly used: Set<string>
   /** Whether nobody wants to know the end any more; then there is none in the record. */
   readonly isGivenUp: () => boolean
+  /** There is nothing more to do until the next notice. */
+  readonly noticed: () => void
   /** Does something for the wait at `path`, once all written so far is durable. */
   readonly begin: (path: string, effect: Effect.Effect<void, OutboxError>) => void
+}
+
+const recordedOpen = (state: RunState.RunState, path: string): RunState.Wait | undefined => {
+  const found = recorded(state, path)
+  return found?.outcome === undefined ? found : undefined
 }
 
 /** The entry with which a wait begins. */
@@ -54,25 +61,42 @@ export const wait = (
   then: (answered: Entry.Answered | undefined) => void
 ): void => {
   const now = desk.lease.now()
-  let standing = recorded
+  // What was asked before and is answered may be asked again.
+  let standing = recorded?.outcome === undefined ? recorded : undefined
   if (standing === undefined) {
     const asked = awaited(path, waiting, now)
     standing = { _tag: "wait", path, asked, seq: Number.MAX_SAFE_INTEGER, at: now, notices: 0, outcome: undefined }
     desk.pen.write([asked], "soon")
   }
-  const begun = standing
+  let begun = standing
   let isOver = false
   desk.room.enter(path, {
-    until: begun.asked.until,
+    get until() {
+      const { until } = begun.asked
+      const next = waiting.notice?.(begun, desk.lease.now())?.at
+      return next === undefined || (until !== undefined && until < next) ? until : next
+    },
     look: (at) => {
+      // Once it stands in the record it is as that says.
+      const standing = recordedOpen(desk.state, path)
+      if (standing !== undefined) begun = { ...standing, notices: Math.max(standing.notices, begun.notices) }
       if (desk.isGivenUp()) {
         isOver = true
+        const withdrawn: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), how: "withdrawn" }
+        desk.pen.write([withdrawn], "soon")
         then(undefined)
         return true
       }
       const unused = desk.state.unused.filter((told) => !desk.used.has(told.id))
       const end = waiting.over(begun, unused, at)
-      if (end === undefined) return false
+      if (end === undefined) {
+        const notice = waiting.notice?.(begun, at)
+        if (notice === undefined || at < notice.at) return false
+        const { nth, to } = notice
+        begun = { ...begun, notices: nth }
+        desk.pen.write([{ _tag: "reminded", path, nth, ...(to === undefined ? {} : { to }) }], "soon", desk.noticed)
+        return false
+      }
       isOver = true
       if (end.message !== undefined) desk.used.add(end.message)
       const answered: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), ...end }
