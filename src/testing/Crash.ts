@@ -16,7 +16,7 @@ export interface Crash {
 }
 
 /** All landmarks, in the order of a run's life. */
-export const landmarks: ReadonlyArray<string> = Landmark.names
+export const landmarks: ReadonlyArray<string> = Landmark.ofRuns
 
 /**
  * The worker dies when it reaches `landmark` for the `nth` time (default: the first).

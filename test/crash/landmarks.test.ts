@@ -22,6 +22,8 @@ const kill = Effect.fnUntraced(function* (shape: Shape.Shape, at: Shape.Case, su
       Effect.map(victim.exited, (exit) => exit.signal),
       Effect.as(Stage.until(Effect.sync(() => victim.said.includes("ended"))), undefined)
     ).pipe(Effect.timeoutOrElse({ duration: "30 seconds", orElse: () => Stage.unended(run) }))
+    // Who asked does not know whether it was started, and asks again.
+    yield* Stage.start(shape.saga, run, suffix)
     const { state, wrong } = yield* Stage.judge(run)
     if (wrong.length > 0) return wrong
     if (state !== shape.end) return [`it ended as ${state}`]

@@ -36,7 +36,9 @@ const signalMyself = (signal: "SIGKILL" | "SIGSTOP") => {
 
 let reached = 0
 if (at !== undefined || report === true) {
-  listen((landmark) => {
+  listen((landmark, runId) => {
+    // What a worker does for itself depends on the time, and not on the run.
+    if (runId === "") return
     if (report === true) console.log(`landmark ${landmark}`)
     if (landmark === at?.landmark && ++reached === at.nth) signalMyself(at.signal)
   })

@@ -2,7 +2,8 @@
 import { scheduler } from "node:timers/promises"
 import type * as Failure from "../../tool/Failure.ts"
 import * as Landmark from "../../worker/Landmark.ts"
-import { type Mishap, play, type Played, type Point, type Setting } from "./scenario.ts"
+import type { Mishap, Played, Point, Setting } from "./played.ts"
+import { play } from "./scenario.ts"
 import { failuresOf } from "./values.ts"
 import { makeJudge } from "./verdict.ts"
 
@@ -163,7 +164,7 @@ export const explore = async (setting: Setting, choice: Choice, signal: AbortSig
     level = next
   }
   const millis = performance.now() - began
-  const landmarks = Landmark.names
+  const landmarks = Landmark.ofRuns
   return {
     scenarios,
     leftOut,
