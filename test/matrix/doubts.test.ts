@@ -350,6 +350,25 @@ describe("what a connection says", () => {
 
 describe("a target that asks to be left alone", () => {
   for (const direction of each) {
+    it.effect(`is not looked at meanwhile, and the run is let go: ${direction} (G12)`, () => {
+      const stage = setting({ finds: ["rateLimited", "rateLimited", "found"] })
+      const isResting = ({ entry }: Entry.Stored) => entry._tag === "rested"
+      return takenUp(
+        stage,
+        direction,
+        0,
+        Effect.fnUntraced(function* (run) {
+          isDone(direction, run)
+          const [first, second, third] = stage.told("lookup").map(({ at }) => at)
+          assert.isAtLeast(second! - first!, 60)
+          assert.isAtLeast(third! - second!, 60)
+          assert.strictEqual((yield* Runs.history(run.runId)).filter(isResting).length, 2)
+        })
+      )
+    })
+  }
+
+  for (const direction of each) {
     it.effect(`is left alone, also where a doubt is to be settled: ${direction} (G12)`, () => {
       const stage = setting({ answers: [refused("rateLimited"), refused("rateLimited")] })
       return takenUp(stage, direction, 0, (run) =>

@@ -144,6 +144,10 @@ const lookUp = Effect.fnUntraced(function* (
           })
     if (Option.isNone(delay)) return stays("in_doubt", "and it could not be looked up.")
     flushPending(desk, progress)
-    yield* wait(desk, path, askedAt + Duration.toMillis(delay.value))
+    const again = askedAt + Duration.toMillis(delay.value)
+    // How often it was looked up is nowhere but here, so only a target's own word is reason to let go of the run.
+    const isAsked = found._tag === "rateLimited" && found.retryAfter !== undefined
+    if (isAsked && isLong(desk, again)) return ending(parked(again))
+    yield* wait(desk, path, again)
   }
 })
