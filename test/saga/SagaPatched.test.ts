@@ -23,7 +23,7 @@ const call = (write: Written, path: string) => [write.intended(path), write.succ
 
 /** The run with this record, brought to its end by the body as it is now. */
 const goneOn = Effect.fnUntraced(function* (
-  trip: ReturnType<typeof saga>,
+  trip: Parameters<typeof recordOf>[0],
   record: (write: Written) => ReadonlyArray<ReturnType<Written["intended"]>>
 ) {
   const runId = yield* recordOf(trip, record)

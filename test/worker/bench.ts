@@ -10,7 +10,7 @@ import type { Retry } from "../../src/index.ts"
 import { Failure, Outbox, Runs, Saga, Tool, Worker } from "../../src/index.ts"
 import type * as Entry from "../../src/outbox/Entry.ts"
 import { digestOfText } from "../../src/outbox/internal/canonical.ts"
-import { callKey } from "../../src/saga/internal/identity.ts"
+import { callKey, childId } from "../../src/saga/internal/identity.ts"
 import type { UniqueNames } from "../../src/tool/Toolkit.ts"
 
 /** The one failure of the tools here; its class is what it says. */
@@ -258,6 +258,15 @@ export const written = (runId: string, at = 1_000) => {
       class: "permanent",
       value: JSON.stringify({ _tag: "Refused", as: "permanent", nth }),
       ...outcome
+    }),
+    child: (path: string, payload: unknown): Entry.Entry => ({
+      _tag: "awaited",
+      path,
+      wait: "child",
+      name: path.split("/").at(-1)!.split("~")[0]!,
+      digest: digestOfText(JSON.stringify(payload)),
+      value: JSON.stringify(payload),
+      run: childId(runId, path)
     }),
     recorded: (path: string, value: unknown): Entry.Entry => ({
       _tag: "recorded",
