@@ -43,7 +43,7 @@ export const command = Command.make("makegood").pipe(
 export const run = (args: ReadonlyArray<string>, options: { readonly version: string }) =>
   Command.runWith(command, { version: options.version })(args).pipe(
     Effect.as(codes.done as number),
-    Effect.provide(Help.layer),
+    Effect.provide(Help.layer({ isJson: args.includes("--json") })),
     Effect.catchCause((cause: Cause.Cause<unknown>) => {
       const { code, name, sentence } = ending(cause)
       if (sentence === undefined) return Effect.succeed(code)

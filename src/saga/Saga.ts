@@ -93,8 +93,9 @@ export interface Saga<
   /**
    * Starts a run, or finds the one that is there: the saga's name and the payload's idempotency key name it.
    *
-   * The same key with another payload is a `RunConflict`. Inside the caller's own `sql.withTransaction` the run starts
-   * if and only if that transaction commits (G17).
+   * The same key with another payload is a `RunConflict`, and that of a run whose record retention removed a
+   * `RunRemoved`. Inside the caller's own `sql.withTransaction` the run starts if and only if that transaction commits
+   * (G17).
    *
    * **If the process dies**
    *

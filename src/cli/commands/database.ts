@@ -162,15 +162,21 @@ export const importRuns = Command.make(
   },
   Effect.fnUntraced(
     function* ({ file, run, yes }) {
-      const all = yield* Documents.read(file)
-      const documents = Option.isNone(run) ? all : all.filter(({ run: { runId } }) => runId.startsWith(run.value))
-      if (documents.length === 0)
-        return yield* stop("missing", `There is no such run in ${file}. Nothing was imported.`)
+      const documents = Stream.filter(
+        Stream.suspend(() => Documents.read(file)),
+        (document) => Option.isNone(run) || document.run.runId.startsWith(run.value)
+      )
+      // Read twice: once to see that all of it can be, and how much there is.
+      const found = yield* Stream.runCount(documents)
+      if (found === 0) return yield* stop("missing", `There is no such run in ${file}. Nothing was imported.`)
       const place = yield* Database.place
-      yield* Acting.confirm(`Import ${count(documents.length, "run")} into ${place}?`, yes)
-      let imported = 0
-      for (const document of documents) if (yield* Archive.restore(document)) imported++
-      const there = documents.length - imported
+      yield* Acting.confirm(`Import ${count(found, "run")} into ${place}?`, yes)
+      const imported = yield* documents.pipe(
+        Stream.mapEffect(Archive.restore),
+        Stream.filter((isNew) => isNew),
+        Stream.runCount
+      )
+      const there = found - imported
       yield* Print.either({ imported, there }, () => [
         `${count(imported, "run")} imported${there === 0 ? "" : `, ${there} there already`}. Those that had not ended are stuck, and nothing is called.`
       ])
