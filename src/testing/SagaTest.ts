@@ -105,16 +105,17 @@ import * as Claims from "./internal/claims.ts"
 import * as Exploring from "./internal/exploring.ts"
 import { replayLine } from "./internal/printing.ts"
 import * as Report_ from "./internal/report.ts"
+import type * as Playing from "./internal/played.ts"
 import * as Scenario from "./internal/scenario.ts"
 import { NotMadeGood, type Unexpected } from "./SagaTestError.ts"
 
 export * from "./SagaTestError.ts"
 
 /** Something that goes wrong: a `Fault`, a `Crash` or a `Cancel`. */
-export type Mishap = Scenario.Mishap
+export type Mishap = Playing.Mishap
 
 /** A run that was played, with all that is known of it. */
-export type Played = Scenario.Played
+export type Played = Playing.Played
 
 /** What a saga's layer finds around it here. */
 export type Surroundings = Worker | Runs.Runs | Outbox | Transactions | FakeWorld
@@ -162,7 +163,7 @@ export interface Startable<in Payload> extends Saga.Any {
 
 /** What is to be explored. */
 export interface Exploration extends Pipeable.Pipeable {
-  readonly "~makegood/Exploration": { readonly setting: Scenario.Setting; readonly choice: Exploring.Choice }
+  readonly "~makegood/Exploration": { readonly setting: Playing.Setting; readonly choice: Exploring.Choice }
 }
 
 /** What an exploration found out, where all is well. */
@@ -186,7 +187,7 @@ const settingOf = <Payload, W>(
   saga: Startable<Payload>,
   options: WithWorld<Payload, W> | WithStandIns<Payload, W>,
   person: boolean
-): Scenario.Setting => ({
+): Playing.Setting => ({
   name: saga.name,
   start: saga.start(options.payload),
   layer: options.layer,
@@ -200,7 +201,7 @@ const settingOf = <Payload, W>(
 
 // ---- exploring
 
-const fromChoice = (setting: Scenario.Setting, choice: Exploring.Choice): Exploration =>
+const fromChoice = (setting: Playing.Setting, choice: Exploring.Choice): Exploration =>
   Object.assign(
     Object.create(Pipeable.Prototype) as Pipeable.Pipeable,
     {

@@ -4,7 +4,7 @@ import type { Unexpected } from "../SagaTestError.ts"
 import * as Errors from "../SagaTestError.ts"
 import { compensationOf, happened, readAll, standing } from "./checkers/history.ts"
 import { timeLine } from "./printing.ts"
-import type { Played } from "./scenario.ts"
+import type { Played } from "./played.ts"
 import { makeJudge } from "./verdict.ts"
 
 /** `undefined` where it is so; else what is instead. */

@@ -1,7 +1,7 @@
 /** How a scenario is shown: in words, as the line that replays it, and as the outbox beside the world. */
 import type * as Entry from "../../outbox/Entry.ts"
 import type { Line, Violation } from "./evidence.ts"
-import type { Mishap, Played } from "./scenario.ts"
+import type { Mishap, Played } from "./played.ts"
 
 const ordinal = (nth: number): string => {
   const teen = nth % 100 > 10 && nth % 100 < 14

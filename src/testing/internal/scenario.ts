@@ -4,98 +4,32 @@
  * Nothing here is left to chance or to the machine: the same mishaps give the same run. Where the run is stuck on
  * something that only a person can find out, a person is played who looks at the world and says what is true.
  */
-import { Cause, Context, Effect, Exit, Fiber, Layer, Result, Schema, Scope } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer, Scope } from "effect"
+import type { Fiber } from "effect"
 import { scheduler } from "node:timers/promises"
-import type { StuckReason } from "../../outbox/Entry.ts"
-import * as Value from "../../outbox/internal/value.ts"
 import * as Outbox from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
-import { Running } from "../../tool/internal/running.ts"
-import type { Definition } from "../../tool/internal/definition.ts"
 import * as Runs from "../../saga/Runs.ts"
+import type { Definition } from "../../tool/internal/definition.ts"
 import * as Landmark from "../../worker/Landmark.ts"
-import type * as WorkerLayer from "../../worker/Worker.ts"
-import type { Cancel } from "../Cancel.ts"
-import type { Crash } from "../Crash.ts"
-import { FakeWorld, type StandIns } from "../FakeWorld.ts"
+import { FakeWorld } from "../FakeWorld.ts"
 import type { Fault } from "../Fault.ts"
-import type { Evidence } from "./evidence.ts"
 import * as Life from "./life.ts"
+import * as Person from "./person.ts"
+import type { Mishap, Played, Point, Setting } from "./played.ts"
 import { fromWorld, replacing } from "./service.ts"
 import { failureFor } from "./values.ts"
 import * as Virtual from "./virtual.ts"
 import * as WallClock from "./wallClock.ts"
 import * as World from "./world.ts"
 
-/** What can go wrong. */
-export type Mishap = Fault | Crash | Cancel
-
-/** What is tried. */
-export interface Setting {
-  readonly name: string
-  readonly start: Effect.Effect<unknown, unknown, Runs.Runs>
-  readonly layer: Layer.Layer<never, unknown, unknown>
-  readonly world: Layer.Layer<never, unknown, FakeWorld> | undefined
-  readonly standIns: StandIns | undefined
-  readonly look: Effect.Effect<unknown, unknown, unknown> | undefined
-  readonly meanwhile: ((runId: string) => Effect.Effect<unknown, unknown, unknown>) | undefined
-  readonly worker: WorkerLayer.Options
-  /** Whether somebody answers when the run is stuck on what only a person can say. */
-  readonly person: boolean
-}
-
-/** A place at which something can go wrong. */
-export type Point =
-  | {
-      readonly _tag: "landmark"
-      readonly name: string
-      readonly nth: number
-      /** Another one than that of the landmark before where the outbox, the world or the time is another since. */
-      readonly moment: number
-    }
-  | { readonly _tag: "execution"; readonly execution: World.Execution }
-
-/** What became of it. */
-export interface Played {
-  readonly mishaps: ReadonlyArray<Mishap>
-  readonly points: ReadonlyArray<Point>
-  /** For each mishap, the index of the point at which it took place; -1 where it did not. */
-  readonly took: ReadonlyArray<number>
-  /** The run that was started, as the register has it at the end. */
-  readonly run: Outbox.Run | undefined
-  readonly stuck: { readonly reason: StuckReason; readonly path: string | undefined; readonly why: string } | undefined
-  readonly evidence: Evidence & { readonly ledger: NonNullable<Evidence["ledger"]> }
-  readonly wrongs: ReadonlyArray<string>
-  /** What went wrong that no record and no ledger shows. */
-  readonly troubles: ReadonlyArray<string>
-  readonly executions: ReadonlyArray<World.Execution>
-  /** The tools that the sagas list. */
-  readonly tools: ReadonlyArray<Definition>
-  /** What a person was asked, and said. */
-  readonly person: ReadonlyArray<string>
-  readonly lives: number
-  /** What was seen of the world before and after, as JSON. */
-  readonly before: string | undefined
-  readonly after: string | undefined
-}
-
 const startedAt = 1_767_225_600_000
-const leaseMillis = 15_000
-/** Not the same year, month, day or half of the day in one life of the worker and the next. */
-const skewMillis = (400 * 24 + 37) * 60 * 60 * 1_000
 const mostWakes = 100_000
-const mostQuestions = 6
 /** Who waits longer than this is not waited for by the tick of the worker's loops. */
 const longWaitMillis = 60_000
 
 /** Not a landmark of the engine: a tool has changed a shelf, and may not be done yet. */
 const worldChanged = "world.changed"
-
-/** Whether a saga's body asks. Tools and the world may well look at the clock. */
-const isInBody = (): boolean => {
-  const fiber = Fiber.getCurrent()
-  return fiber !== undefined && Context.getOrUndefined(fiber.context as Context.Context<Running>, Running) !== undefined
-}
 
 let turn: Promise<unknown> = Promise.resolve()
 
@@ -158,7 +92,8 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     }
   })
   const onLandmark = (name: string, of: string) => {
-    if (!life.alive) return
+    // Of workers, not of runs: there are many, and none that is another one than the one before.
+    if (!life.alive || of === "") return
     activity++
     const nth = (reached.get(name) ?? 0) + 1
     reached.set(name, nth)
@@ -211,7 +146,8 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
   }
 
   const restore = WallClock.replace(
-    () => virtual.now() + (isInBody() ? lives * skewMillis : 0),
+    virtual.now,
+    () => lives,
     () => random()
   )
   let random = WallClock.chance(0)
@@ -288,39 +224,12 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       })
     }
 
-    // ---- the person
-
-    let questions = 0
-    const decide = async (run: Outbox.Run): Promise<boolean> => {
-      const { stuck, steps } = RunState.fold(entriesOf(run.runId))
-      if (!setting.person || stuck === undefined || questions >= mostQuestions) return false
-      const who = { by: "SagaTest", id: `person-${++questions}` }
-      const { path, reason } = stuck
-      if (reason === "in_doubt" && path !== undefined) {
-        const call = RunState.findCall(steps, path)
-        if (call === undefined) return false
-        const { act, key } = call.intent
-        const happened = world.hasDone(key)
-        // Who saw that something happened may still not know what came of it.
-        if (happened && act !== "compensation" && !world.given.has(key)) return false
-        const tool = world.executions.find((one) => one.call.key === key)?.tool
-        const schema = act === "compensation" || tool === undefined ? Schema.Void : tool.success
-        const text = Value.codec(schema).encode(world.given.get(key), path)
-        const value = Result.isSuccess(text) && happened ? (JSON.parse(text.success.text) as Schema.Json) : null
-        person.push(`${path} ${happened ? "happened" : "did not happen"}`)
-        trouble(
-          "A person was not heard",
-          await outsideRun(
-            runs().resolve(run.runId, path, happened ? { happened: value } : { didNotHappen: true }, who)
-          )
-        )
-        return true
-      }
-      if (reason !== "blocked" && reason !== "compensation_failed") return false
-      person.push(`go on${path === undefined ? "" : ` with ${path}`}`)
-      trouble("A person was not heard", await outsideRun(runs().resume(run.runId, who)))
-      return true
-    }
+    const decide = Person.make({
+      world,
+      runs: () => runs(),
+      hear: async (word) => trouble("A person was not heard", await outsideRun(word)),
+      said: (what) => person.push(what)
+    })
 
     /** Whether there is nothing more to wait for. */
     const isOver = async (): Promise<boolean> => {
@@ -336,7 +245,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
           turned = true
           continue
         }
-        if (!(await decide(run))) return true
+        if (!setting.person || !(await decide(run.runId, RunState.fold(entriesOf(run.runId))))) return true
         turned = true
       }
       return false
@@ -357,7 +266,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     while (true) {
       await quiesce()
       if (!life.alive) {
-        const at = virtual.now() + leaseMillis
+        const at = virtual.now() + Duration.toMillis(setting.worker.lease ?? "15 seconds")
         for (let next = virtual.next(); next !== undefined && next <= at; next = virtual.next()) {
           virtual.wakeNext()
           await quiesce()

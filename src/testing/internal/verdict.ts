@@ -7,7 +7,7 @@ import { isEnd } from "../../outbox/Outbox.ts"
 import { check } from "./checkers/all.ts"
 import { isAct, readAll, standing } from "./checkers/history.ts"
 import { inWords, violationLine } from "./printing.ts"
-import type { Played } from "./scenario.ts"
+import type { Played } from "./played.ts"
 
 /** What a run may be stuck on that is no mistake of its author's. */
 const visible: ReadonlySet<StuckReason> = new Set<StuckReason>([

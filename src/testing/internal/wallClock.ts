@@ -1,9 +1,12 @@
 /**
  * What a program sees behind Effect's back while a scenario runs: `Date` and chance.
  *
- * Both are virtual, so that a scenario is the same each time, and both differ from one life of the worker to the next by
- * more than a day: a body that reads them is found out when it is replayed.
+ * Both are virtual, so that a scenario is the same each time. For a saga's body both differ from one life of the worker
+ * to the next, so that one that reads them is found out when it is replayed. Tools and the world may look at the clock.
  */
+import { Context, Fiber } from "effect"
+import { Running } from "../../tool/internal/running.ts"
+
 const RealDate = globalThis.Date
 const realRandom: unknown = Reflect.get(Math, "random")
 
@@ -18,8 +21,17 @@ export const chance = (seed: number) => {
   }
 }
 
-/** Shows `now()` to everybody who asks the platform, until the function that is given back is called. */
-export const replace = (now: () => number, random: () => number): (() => void) => {
+/** Not the same year, month, day or half of the day in one life and the next. */
+const skewMillis = (400 * 24 + 37) * 60 * 60 * 1_000
+
+const isInBody = (): boolean => {
+  const fiber = Fiber.getCurrent()
+  return fiber !== undefined && Context.getOrUndefined(fiber.context as Context.Context<Running>, Running) !== undefined
+}
+
+/** Shows another clock and another chance to who asks the platform, until the function that is given back is called. */
+export const replace = (time: () => number, lives: () => number, random: () => number): (() => void) => {
+  const now = () => time() + (isInBody() ? lives() * skewMillis : 0)
   globalThis.Date = new Proxy(RealDate, {
     construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget),
     apply: () => new RealDate(now()).toString(),
