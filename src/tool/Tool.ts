@@ -220,7 +220,7 @@ export type MakeOptions<
   RD,
   RV,
   B extends Plain = Schema.Undefined
-> = Changing<P, S, F, RE, RL> & Undo<P, S, F, B, RC, RK, RD, RV>
+> = Changing<P, S, F, RE, RL> & Undo<P, S, F, B, RC, RK, RD, RV> & Undoable
 
 /** Nothing has this type: its text is the message. */
 export interface NotHeld<out Message extends string> {
