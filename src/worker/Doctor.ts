@@ -10,20 +10,34 @@ import { Outbox } from "../outbox/Outbox.ts"
 import type { OutboxError, Run, State } from "../outbox/Outbox.ts"
 import * as RunState from "../outbox/RunState.ts"
 import { type Handler, Worker } from "../saga/internal/engine.ts"
+import * as Record from "../saga/internal/record.ts"
+import * as Rollback from "../saga/Rollback.ts"
+import { fits } from "../tool/internal/definition.ts"
 
-/** A saga as a build has it: its name, its version, and the versions of its tools. */
+/** A tool as a build has it. */
+export interface KnownTool {
+  readonly version: number
+  /** Earlier versions whose calls it can go on with and take back. */
+  readonly compatibleWith: ReadonlySet<number>
+}
+
+/** A saga as a build has it: its name, its version, and what it lists. */
 export interface Known {
   readonly name: string
   readonly version: number
-  readonly tools: ReadonlyMap<string, number>
+  readonly tools: ReadonlyMap<string, KnownTool>
+  /** The names of the sagas that it may call. */
+  readonly children: ReadonlySet<string>
 }
 
 /**
  * Why a run would not go on.
  *
- * - `no_handler`: no saga of its name and version. It would wait until one is deployed.
- * - `no_tool`: a tool that its record needs, to go on or to be taken back, is not listed by its saga any more.
- * - `tool_version`: a call is under way with another version of its tool, and would be `stuck: diverged`.
+ * - `no_handler`: no saga of its name and version. It would wait until one is deployed; so would the rollback of a parent
+ *   for the undoing of a child that has completed.
+ * - `no_tool`: a tool or saga that its record needs, to go on or to be taken back, is not listed by its saga any more.
+ * - `tool_version`: a call was made with a version of its tool that the one here is not declared compatible with. Under way
+ *   it would be `stuck: diverged`; to be taken back, `stuck: no_handler`.
  */
 export interface Finding {
   readonly runId: string
@@ -53,8 +67,12 @@ export const sagasOf = <E, R>(
     const found: Array<Known> = []
     const register = ({ saga }: Handler) =>
       Effect.sync(() => {
-        const tools = Array.from(saga.tools.values(), (tool) => [tool.name, tool.version] as const)
-        found.push({ name: saga.name, version: saga.version, tools: new Map(tools) })
+        const tools = Array.from(
+          saga.tools.values(),
+          ({ compatibleWith, name, version }) => [name, { version, compatibleWith }] as const
+        )
+        const { children, name, version } = saga
+        found.push({ name, version, tools: new Map(tools), children: new Set(children.keys()) })
       })
     const noting = Layer.succeed(Worker, Worker.of({ id: Effect.succeed("doctor"), register }))
     // A memo map of its own, since the layer may be running in this process already.
@@ -90,13 +108,19 @@ export const unfit = (
     return [finding("no_handler", `no saga ${saga}, version ${version}, is registered${instead}`)]
   }
   return Array.from(record.steps.values()).flatMap((step) => {
+    if (step._tag === "wait" && step.asked.wait === "child" && step.outcome === undefined) {
+      const { name } = step.asked
+      return known.children.has(name)
+        ? []
+        : [finding("no_tool", `its saga lists no saga ${name}, which ${step.path} called`)]
+    }
     if (step._tag !== "call" || !isNeeded(step)) return []
     const { tool, toolVersion } = step.intent
     const has = known.tools.get(tool)
     if (has === undefined) return [finding("no_tool", `its saga lists no tool ${tool}, which ${step.path} called`)]
-    return step.outcome === undefined && has !== toolVersion
-      ? [finding("tool_version", `${step.path} began with version ${toolVersion} of ${tool}, here is version ${has}`)]
-      : []
+    if (fits(has, toolVersion)) return []
+    const what = step.outcome === undefined ? "began with" : "was done by"
+    return [finding("tool_version", `${step.path} ${what} version ${toolVersion} of ${tool}, here is ${has.version}`)]
   })
 }
 
@@ -108,6 +132,12 @@ const isNeeded = ({ compensation, intent: { act }, outcome }: RunState.Call): bo
   const isCompensable = act === "reversible" || act === "transaction"
   return outcome._tag === "succeeded" && isCompensable && compensation?.outcome?._tag !== "succeeded"
 }
+
+/** The runs of the children that a rollback of this record would have to undo. */
+const completedChildren = (record: RunState.RunState): ReadonlyArray<string> =>
+  Rollback.plan(record).flatMap((item) =>
+    item._tag === "undoChild" && item.child.asked.run !== undefined ? [item.child.asked.run] : []
+  )
 
 const open: ReadonlyArray<State> = ["pending", "running", "waiting", "stuck"]
 const pageSize = 500
@@ -124,17 +154,9 @@ export const check = Effect.fnUntraced(function* (
     Stream.take(limit + 1),
     Stream.runCollect
   )
-  const findings = yield* Effect.forEach(
-    runs.slice(0, limit),
-    (run) => {
-      const bare = RunState.fold([])
-      const known = sagas.some(({ name, version }) => name === run.saga && version === run.version)
-      return known
-        ? Effect.map(recordOf(outbox, run.runId), (record) => unfit(sagas, run, record))
-        : Effect.succeed(unfit(sagas, run, bare))
-    },
-    { concurrency: 4 }
-  )
+  const findings = yield* Effect.forEach(runs.slice(0, limit), (run) => examined(outbox, sagas, run), {
+    concurrency: 4
+  })
   return { looked: Math.min(runs.length, limit), more: runs.length > limit, findings: findings.flat() }
 })
 
@@ -146,11 +168,23 @@ const listed = (outbox: Outbox["Service"], state: State): Stream.Stream<Run, Out
     })
   )
 
-const recordOf = Effect.fnUntraced(function* (outbox: Outbox["Service"], runId: string) {
-  const record = RunState.make()
-  while (true) {
-    const page = yield* outbox.entries(runId, { from: record.seq + 1, limit: pageSize })
-    for (const stored of page) record.add(stored)
-    if (page.length < pageSize) return record
-  }
+/** A run, and those of its children that would have to be undone with it. */
+const examined = Effect.fnUntraced(function* (
+  outbox: Outbox["Service"],
+  sagas: ReadonlyArray<Known>,
+  run: Run
+): Effect.fn.Return<ReadonlyArray<Finding>, OutboxError> {
+  const known = sagas.some(({ name, version }) => name === run.saga && version === run.version)
+  if (!known) return unfit(sagas, run, RunState.fold([]))
+  const record = yield* Record.stateOf(outbox, run)
+  const below = yield* Effect.forEach(completedChildren(record), (child) =>
+    Effect.flatMap(
+      outbox.get(child),
+      Option.match({
+        onNone: () => Effect.succeed<ReadonlyArray<Finding>>([]),
+        onSome: (found) => examined(outbox, sagas, found)
+      })
+    )
+  )
+  return [...unfit(sagas, run, record), ...below.flat()]
 })

@@ -1,7 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { Doctor, Runs, Saga, Tool } from "../../src/index.ts"
-import { claim, withWorker } from "./bench.ts"
+import { childId, family } from "../saga/families.ts"
+import { claim, until, withWorker, World } from "./bench.ts"
 
 const tool = <const Name extends string>(name: Name, version = 1) =>
   Tool.make(name, {
@@ -12,10 +13,16 @@ const tool = <const Name extends string>(name: Name, version = 1) =>
     inDoubt: Tool.idempotent
   })
 
-const known = (version: number, ...tools: ReadonlyArray<readonly [string, number]>): Doctor.Known => ({
+const known = (
+  version: number,
+  ...tools: ReadonlyArray<readonly [string, number, ...Array<number>]>
+): Doctor.Known => ({
   name: "Trip",
   version,
-  tools: new Map(tools)
+  tools: new Map(
+    tools.map(([name, version, ...compatibleWith]) => [name, { version, compatibleWith: new Set(compatibleWith) }])
+  ),
+  children: new Set()
 })
 
 const [Hold, Waits] = [tool("Hold"), tool("Waits", 3)]
@@ -49,7 +56,7 @@ describe("the doctor", () => {
       )
       assert.sameDeepMembers(
         [...sagas],
-        [known(2, ["Hold", 1], ["Waits", 3]), { name: "Other", version: 1, tools: new Map() }]
+        [known(2, ["Hold", 1], ["Waits", 3]), { name: "Other", version: 1, tools: new Map(), children: new Set() }]
       )
     })
   )
@@ -84,10 +91,63 @@ describe("the doctor", () => {
       assert.deepStrictEqual(yield* problems([known(2, ["Waits", 3])]), ["no_tool"])
       assert.deepStrictEqual(yield* problems([known(2, ["Hold", 1])]), ["no_tool"])
       assert.deepStrictEqual(yield* problems([known(2, ["Hold", 1], ["Waits", 4])]), ["tool_version"])
-      // What is done is only to be taken back, which another version of its tool can do.
-      assert.deepStrictEqual(yield* problems([known(2, ["Hold", 9], ["Waits", 3])]), [])
+      // What is done may have to be taken back.
+      assert.deepStrictEqual(yield* problems([known(2, ["Hold", 9], ["Waits", 3])]), ["tool_version"])
+      assert.deepStrictEqual(yield* problems([known(2, ["Hold", 9, 1, 2], ["Waits", 4, 3])]), [])
     }).pipe(withWorker(layer))
   )
+
+  claim("looks at children too, and at what undo runs take back", () => {
+    const world = new World()
+    const gate = { open: false }
+    const tempers = { A: { undo: [until(() => gate.open)] }, D: { script: [until(() => gate.open)] } }
+    const { layer, Settle, settle, Trip, trip } = family(world, tempers)
+    return Effect.gen(function* () {
+      const { runId } = yield* Trip.start({ id: "a" })
+      yield* until(() => world.count("D:x") === 1)
+      const both = yield* Doctor.sagasOf(Layer.mergeAll(settle, trip))
+      const [mine, childs] = [both.find(({ name }) => name === "Trip")!, both.find(({ name }) => name === "Settle")!]
+      assert.deepStrictEqual(mine.children, new Set(["Settle"]))
+      assert.deepStrictEqual(yield* problems(both), [])
+      const found = (sagas: ReadonlyArray<Doctor.Known>) =>
+        Effect.map(Doctor.check(sagas), ({ findings }) => findings.map(({ problem, runId }) => [problem, runId]))
+      // The child has completed, and would have to be undone.
+      assert.deepStrictEqual(yield* found([mine]), [["no_handler", childId(runId)]])
+      assert.deepStrictEqual(yield* found([mine, { ...childs, tools: new Map() }]), [
+        ["no_tool", childId(runId)],
+        ["no_tool", childId(runId)]
+      ])
+      gate.open = true
+      yield* Runs.await(runId)
+      gate.open = false
+      const undo = yield* Runs.undo(runId, { by: "a person" })
+      yield* until(() => world.count("A:x!") === 1)
+      const { runId: undone } = undo
+      assert.deepStrictEqual(yield* found([{ ...mine, tools: new Map() }, childs]), [["no_tool", undone]])
+      gate.open = true
+      yield* Runs.await(undone)
+      assert.strictEqual(Settle.name, "Settle")
+    }).pipe(withWorker(layer))
+  })
+
+  claim("names the runs whose child their saga does not list any more", () => {
+    const world = new World()
+    const gate = { open: false }
+    const { layer, Trip } = family(world, { B: { script: [until(() => gate.open)] } })
+    return Effect.gen(function* () {
+      const { runId } = yield* Trip.start({ id: "a" })
+      yield* until(() => world.count("B:x") === 1)
+      const sagas = yield* Doctor.sagasOf(layer)
+      const without = sagas.map((known) => ({ ...known, children: new Set<string>() }))
+      const { findings } = yield* Doctor.check(without)
+      assert.deepStrictEqual(
+        findings.map(({ problem, runId }) => [problem, runId]),
+        [["no_tool", runId]]
+      )
+      gate.open = true
+      yield* Runs.await(runId)
+    }).pipe(withWorker(layer))
+  })
 
   claim("says when there are more open runs than it looked at, and leaves out those that ended", () =>
     Effect.gen(function* () {

@@ -105,8 +105,10 @@ export interface Definition extends Manner {
 }
 
 /** Whether the tool as it is here can go on with, settle and take back a call that this version of it began (G15). */
-export const fits = ({ compatibleWith, version }: Definition, recorded: number): boolean =>
-  recorded === version || compatibleWith.has(recorded)
+export const fits = (
+  { compatibleWith, version }: Pick<Definition, "compatibleWith" | "version">,
+  recorded: number
+): boolean => recorded === version || compatibleWith.has(recorded)
 
 /** Where a tool or saga keeps its definition, out of the way of those who use it. */
 export const definition = Symbol.for("makegood/definition")
