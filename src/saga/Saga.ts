@@ -14,12 +14,14 @@ import { Duration, Effect, Function, Layer, Pipeable, Schema } from "effect"
 import type { Scope } from "effect"
 import type { Transactions } from "../outbox/Outbox.ts"
 import * as Timer from "../wait/Timer.ts"
+import type { LockRefused } from "../tool/Clearance.ts"
 import { checkName, checkVersion } from "../tool/internal/define.ts"
 import { definition, type Definition } from "../tool/internal/definition.ts"
 import { ask, type Running } from "../tool/internal/running.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { type SagaDefinition, sagaDefinition, Worker } from "./internal/engine.ts"
+import { lock as lockAll } from "./internal/lock.ts"
 import {
   type Handle,
   type RunCancelled,
@@ -29,6 +31,7 @@ import {
   type StartOptions
 } from "./Runs.ts"
 
+export { LockRefused } from "../tool/Clearance.ts"
 export type { Running } from "../tool/internal/running.ts"
 
 /** Services that a recorded effect uses. */
@@ -357,6 +360,17 @@ export const within: {
   })
   return Effect.map(results, (values) => values[0] as A)
 })
+
+/**
+ * Locks what the keys name, for this run and its children, until the root run ends: no other run has any of them
+ * meanwhile. Waits for those that others have, in the order of asking, and takes several together.
+ *
+ * Fails with {@link LockRefused} where the run that has one waits for this one: neither would ever go on.
+ *
+ * **If the process dies** the locks stay with the run, and so does its place in line.
+ */
+export const lock = (...keys: readonly [string, ...ReadonlyArray<string>]): Effect.Effect<void, LockRefused, Running> =>
+  lockAll(keys)
 
 /** From here on the saga does not go back: what was completed before, in any branch, stands. */
 export const pivot: Effect.Effect<void, never, Running> = ask<void, never, Running>("Saga.pivot", {

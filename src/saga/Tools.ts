@@ -2,8 +2,9 @@
  * Tools, seen from outside: stop one for all runs, and let it go again.
  *
  * A tool that is paused is not called: calls of it wait, as long as it takes, without being held in memory, and go on once
- * it is let go. Who paused it and why is kept. A worker sees a pause within its `poll`, at once where notifications work;
- * an attempt under way is awaited.
+ * it is let go. Who paused it and why is kept. The worker beside who pauses
+ * sees it before {@link pause} returns, the others within their `poll`, and at once where notifications work; an attempt
+ * under way is awaited.
  */
 import { Effect } from "effect"
 import type { Pause } from "../outbox/Gate.ts"

@@ -42,6 +42,7 @@ export const make = (
     /** The run, if it is there and has not ended. */
     readonly open: (runId: string) => Effect.Effect<unknown, RunsError>
     readonly checkText: (what: string, text: unknown, most: number) => Effect.Effect<string, RunsError>
+    readonly lookAtPauses: Effect.Effect<void>
   }
 ): Deciding => {
   const { gate } = outbox
@@ -169,10 +170,14 @@ export const make = (
     pause: Effect.fnUntraced(function* (tool, who, options = {}) {
       yield* checkText("The name of a tool", tool, 100)
       const { by, why } = yield* checkWho(checkText, who)
-      return yield* lift(gate.pause({ tool, compensations: options.compensations ?? false, by, why }))
+      const isNew = yield* lift(gate.pause({ tool, compensations: options.compensations ?? false, by, why }))
+      yield* known.lookAtPauses
+      return isNew
     }),
     unpause: Effect.fnUntraced(function* (tool, who) {
-      return yield* lift(gate.unpause(tool, yield* checkWho(checkText, who)))
+      const wasPaused = yield* lift(gate.unpause(tool, yield* checkWho(checkText, who)))
+      yield* known.lookAtPauses
+      return wasPaused
     }),
     pauses: lift(gate.pauses)
   }

@@ -47,6 +47,8 @@ export interface Local {
   readonly started: (run: NewRun, found: { readonly held: boolean; readonly at: number }) => void
   /** The start of a run for which a holder was named did not come to be. */
   readonly notStarted: (runId: string) => void
+  /** Has the worker see at once which tools are paused. */
+  readonly lookAtPauses: Effect.Effect<void>
   /** Whether the run is held here, so that its end will be told here, unless the lease is lost before. */
   readonly holds: (runId: string) => boolean
   /**

@@ -310,7 +310,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     list,
     history,
     await: awaitEnd,
-    ...Decisions.make(outbox, { open: findOpen, checkText }),
+    ...Decisions.make(outbox, { open: findOpen, checkText, lookAtPauses: local?.lookAtPauses ?? Effect.void }),
     settled: (runId) => awaitRun(runId, (state) => isEnd(state) || state === "stuck"),
     watch,
     cancel: (runId, who) =>

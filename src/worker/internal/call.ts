@@ -11,6 +11,7 @@ import { attemptOnce, type Attempted } from "./attempt.ts"
 import { keyIsOld, settle } from "./doubt.ts"
 import { givenUp } from "./outcome.ts"
 import { preliminaries } from "./preliminaries.ts"
+import { unpaused } from "./preliminaries/unpaused.ts"
 import {
   attemptFailed,
   commit,
@@ -68,6 +69,8 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, given: Job): Eff
   while (true) {
     const due = yield* isNew ? Effect.succeed(undefined) : isDue(desk, job, progress)
     if (due !== undefined) return due
+    const paused = yield* isNew ? Effect.succeed(undefined) : isPaused(desk, job, progress)
+    if (paused !== undefined) return paused
     const kept = yield* keptBack(desk, job, progress, isNew)
     if (kept !== undefined) return kept
     const doubt = yield* isNew ? Effect.succeed(undefined) : settled(desk, job, progress)
@@ -109,6 +112,19 @@ const isDue = Effect.fnUntraced(function* (
   if (last !== undefined && progress.retryAt === undefined) return yield* usedUp(desk, job, progress, last)
   const ending = yield* until(desk, job, progress, progress.retryAt ?? 0)
   return ending ?? (desk.haste(job.intent.path) === "leave" ? left : undefined)
+})
+
+/** A tool that was paused meanwhile is not tried again. What is given up is brought to its end all the same. */
+const isPaused = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress
+): Effect.fn.Return<Ending | undefined> {
+  if (desk.haste(job.intent.path) !== "on") return undefined
+  const found = yield* unpaused(desk, job)
+  if (found._tag === "cleared") return undefined
+  flushPending(desk, progress)
+  return found
 })
 
 /** Waits until then, unless it has become pointless. An ending where that is too long for the run to be held. */

@@ -334,6 +334,7 @@ export const make = Effect.fnUntraced(function* (
     notStarted: (runId) => {
       arriving.delete(runId)
     },
+    lookAtPauses: survive("Looking at what is paused", settings.clearance.look),
     holds: (runId) => held.has(runId),
     onTurn: (runId, listener) => {
       let listeners = turnListeners.get(runId)
