@@ -2,5 +2,6 @@
 export * as Agent from "./Agent.ts"
 export * as AiTools from "./AiTools.ts"
 export * as Budget from "./Budget.ts"
+export * as McpSagas from "./McpSagas.ts"
 export * as McpTools from "./McpTools.ts"
 export * as ScriptedModel from "./ScriptedModel.ts"

@@ -27,6 +27,8 @@ describe("a tool as effect/ai knows it", () => {
         (hint) => annotations.mapUnsafe.get(hint.key) as boolean | undefined
       )
     }
+    const Nothing = Tool.query("Nothing", { parameters: {}, execute: () => Effect.void })
+    assert.strictEqual(AiTool.getJsonSchema(AiTools.toAi(Nothing))["type"], "object")
     assert.deepStrictEqual(hintsOf(Charge), [false, false, true])
     assert.deepStrictEqual(hintsOf(Hold), [false, false, false])
     assert.deepStrictEqual(hintsOf(Look), [true, false, true])

@@ -29,15 +29,20 @@ const ofTool = (tool: Definition): Described => {
   }
 }
 
+/** Whether something that it may do cannot be taken back. */
+const actsForGood = ({ children, tools }: SagaDefinition): boolean =>
+  Array.from(tools.values()).some(({ kind }) => kind === "irreversible") ||
+  Array.from(children.values()).some(actsForGood)
+
 /** A child run goes back with its parent, and not by itself. */
-const ofSaga = ({ error, name, payload, success }: SagaDefinition): Described => ({
-  name,
+const ofSaga = (saga: SagaDefinition): Described => ({
+  name: saga.name,
   description: undefined,
-  parameters: payload,
-  success,
-  failure: error,
+  parameters: saga.payload,
+  success: saga.success,
+  failure: saga.error,
   onlyReads: false,
-  isDestructive: false,
+  isDestructive: actsForGood(saga),
   isIdempotent: false,
   canBeUndone: false
 })
@@ -58,9 +63,14 @@ export type Ai<Name extends string> = AiTool.Tool<
   { readonly parameters: Plain; readonly success: Plain; readonly failure: Plain; readonly failureMode: "return" }
 >
 
+/** The parameters as they are shown: no fields at all are an empty object, not just anything. */
+export const shownOf = (parameters: Plain): Plain =>
+  "fields" in parameters && Object.keys(parameters.fields as object).length === 0 ? AiTool.EmptyParams : parameters
+
 export const toAi = <Name extends string>(listed: Listable & { readonly name: Name }): Ai<Name> => {
   const { description, failure, isDestructive, isIdempotent, onlyReads, parameters, success } = describe(listed)
-  return AiTool.make(listed.name, { description, parameters, success, failure, failureMode: "return" })
+  const shown = shownOf(parameters)
+  return AiTool.make(listed.name, { description, parameters: shown, success, failure, failureMode: "return" })
     .annotate(AiTool.Readonly, onlyReads)
     .annotate(AiTool.Destructive, isDestructive)
     .annotate(AiTool.Idempotent, isIdempotent) as unknown as Ai<Name>
