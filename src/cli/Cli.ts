@@ -7,6 +7,7 @@
 import { Console, Effect } from "effect"
 import type { Cause } from "effect"
 import { Command } from "effect/cli"
+import * as Approvals from "./commands/approvals.ts"
 import { calls, resolve, signal, skip, stuck } from "./commands/calls.ts"
 import { doctor, exportRun, gc, importRuns, migrate } from "./commands/database.ts"
 import * as RunsCommand from "./commands/runs.ts"
@@ -22,7 +23,7 @@ export const command = Command.make("makegood").pipe(
   ),
   Command.withSubcommands([
     { group: "Runs", commands: [RunsCommand.command, calls, stuck] },
-    { group: "Decide", commands: [resolve, skip, signal] },
+    { group: "Decide", commands: [Approvals.command, resolve, skip, signal] },
     { group: "Run", commands: [worker, dev, demo] },
     { group: "Database", commands: [migrate, doctor, gc, exportRun, importRuns] }
   ]),

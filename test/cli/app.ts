@@ -1,6 +1,6 @@
 /** The application that the tests of the command line work with. The first letter of a trip's id says how it goes. */
 import { Effect, Schema } from "effect"
-import { Failure, Saga, Signal, Timer, Tool } from "makegood"
+import { Approval, Failure, Saga, Signal, Timer, Tool } from "makegood"
 import type { Runs, Worker } from "makegood"
 
 class NoMoney extends Schema.TaggedError<NoMoney>()("NoMoney", {}) {}
@@ -48,6 +48,9 @@ export default Trip.toLayer(
     yield* HoldSeat({ id })
     if (id.startsWith("bug")) return yield* Effect.die(new TypeError("nobody thought of this"))
     if (id.startsWith("waits")) yield* Paid.await()
+    if (id.startsWith("asks")) {
+      yield* Approval.request("boss", { to: "managers", show: { id } }).pipe(Effect.mapError(() => new NoMoney()))
+    }
     if (id.startsWith("sleeps")) yield* Timer.sleep("1 hour")
     return yield* ChargeCard({ id })
   })

@@ -303,6 +303,49 @@ describe("makegood, with runs", () => {
     })
   )
 
+  claim("shows what runs ask people for, and takes decisions on exactly what was seen (G13)", (url) =>
+    Effect.gen(function* () {
+      yield* working(url)
+      const [one, two] = yield* begin(url, "asks-1", "asks-2")
+      assert.deepStrictEqual(yield* atRest(url, one!, two!), ["waiting", "waiting"])
+      const listed = yield* run(url, "approvals", "list")
+      assert.match(listed.out, /^[0-9a-f]{8} {2}boss  managers +[\d.]+ m?s +[0-9a-f]{8} {2}{"id":"asks-1"}$/m)
+      const requests = (yield* run(url, "approvals", "list", "--to", "managers", "--json")).json()
+      const digestOf = (runId: string) => String(requests.find((request) => request["runId"] === runId)?.["digest"])
+      assert.deepStrictEqual((yield* run(url, "approvals", "list", "--to", "others", "--json")).json(), [])
+
+      const [approve, reject] = [
+        ["approvals", "approve", "Trip/asks-1", "boss"],
+        ["approvals", "reject", "Trip/asks-2", "boss"]
+      ]
+      const unseen = yield* run(url, ...approve!, "--yes")
+      assert.deepStrictEqual([unseen.code, unseen.out], [2, ""])
+      assert.match(unseen.err, /Nobody is shown what is decided.*--digest/)
+      const other = yield* run(url, ...approve!, "--yes", "--digest", digestOf(two!).slice(0, 8))
+      assert.deepStrictEqual([other.code, other.out], [5, ""])
+      assert.strictEqual((yield* run(url, "approvals", "approve", "Trip/asks-1", "nobody", "-y")).code, 4)
+      assert.strictEqual((yield* run(url, ...reject!, "--digest", digestOf(two!))).code, 2, "a no needs a reason")
+      assert.deepStrictEqual(yield* atRest(url, one!, two!), ["waiting", "waiting"])
+
+      const yes = yield* run(url, ...approve!, "--yes", "--by", "ann", "--digest", digestOf(one!).slice(0, 8))
+      assert.deepStrictEqual([yes.code, yes.out], [0, "Approved by ann.\n"])
+      assert.strictEqual((yield* run(url, "runs", "watch", one!)).code, 0)
+      const no = yield* run(url, ...reject!, "--yes", "--by", "bob", "--why", "too dear", "--digest", digestOf(two!))
+      assert.strictEqual(no.code, 0)
+      const back = yield* run(url, "runs", "watch", two!)
+      assert.strictEqual(back.code, 7)
+      assert.match(back.out, /bob said decide .*too dear/)
+      const preview = (yield* run(url, "runs", "preview", one!, "--json")).json()
+      assert.deepStrictEqual(
+        preview.map(({ fate, path }) => [path, fate]),
+        [
+          ["ChargeCard", "to_take_back"],
+          ["HoldSeat", "to_take_back"]
+        ]
+      )
+    })
+  )
+
   claim("removes old ones, archived first, and takes them over elsewhere", (url) =>
     Effect.gen(function* () {
       const worker = yield* working(url)

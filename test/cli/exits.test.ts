@@ -90,7 +90,7 @@ describe("docs/cli.md", () => {
       subcommands.length === 0 ? [name] : subcommands.map((below) => `${name} ${below.name}`)
     )
     const also = ["runs resolve", "runs skip"]
-    const listed = rows(/^\| `makegood ((?:runs )?[a-z]+)/gm)
+    const listed = rows(/^\| `makegood ((?:(?:runs|approvals) )?[a-z]+)/gm)
     assert.sameMembers([...listed, ...also], there)
   })
 })

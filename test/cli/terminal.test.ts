@@ -56,6 +56,15 @@ describe.skipIf(!Terminal.canOpen)("a person at a terminal", () => {
         assert.include(yes.seen(), "It is told to go back.")
         assert.strictEqual(yield* watch.code, 7)
         assert.match(watch.seen(), /said cancel: ordered twice\n[^]*ended: rolled back\n/)
+
+        const [asks] = yield* begin(url, "asks-1")
+        yield* atRest(url, asks!)
+        const approve = yield* Terminal.open(url, "approvals", "approve", "Trip/asks-1", "boss")
+        yield* approve.until(`asks managers: {"id":"asks-1"}`)
+        yield* approve.until("Approve boss of")
+        yield* approve.press("y")
+        assert.strictEqual(yield* approve.code, 0)
+        assert.match(approve.seen(), /Approved by /)
       }).pipe(Effect.scoped, Effect.timeout("115 seconds")),
     120_000
   )

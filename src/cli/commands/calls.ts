@@ -145,7 +145,7 @@ export const stuck = Command.make(
 const path = Argument.String("path").pipe(Argument.withDescription("The path of the call in its run"))
 
 /** JSON as a person types it. */
-const toJson = (what: string, text: string) =>
+export const toJson = (what: string, text: string) =>
   Effect.mapError(Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Json))(text), () =>
     stop(
       "usage",

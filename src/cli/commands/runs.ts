@@ -1,6 +1,6 @@
 /** `makegood runs`: look at runs, and tell them what a person decided. */
 import { Clock, Effect, Option, Stream } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Argument, Command, Flag } from "effect/cli"
 import { isEnd } from "../../outbox/Outbox.ts"
 import type { Outbox } from "../../outbox/Outbox.ts"
 import * as Runs from "../../saga/Runs.ts"
@@ -165,6 +165,54 @@ const act = (
     Command.withExamples([{ command: `makegood runs ${name} ${options.example}`, description: "And say why" }])
   )
 
+/** `runs preview`: what taking a run back would do. */
+export const preview = Command.make(
+  "preview",
+  { run: Naming.argument },
+  Effect.fnUntraced(function* ({ run: name }) {
+    const { runId } = yield* Naming.find(name)
+    yield* Print.rows(
+      yield* Runs.preview(runId),
+      [{ name: "path", least: 16 }, { name: "tool", least: 10 }, { name: "act" }, { name: "fate" }],
+      {
+        json: (call) => call,
+        cells: ({ act, fate, path, tool }) => [path, tool, act, fate.replaceAll("_", " ")],
+        nothing: "It has done nothing that could be taken back."
+      }
+    )
+  }, Effect.provide(Database.runs))
+).pipe(
+  Command.withDescription("Say what taking a run back would do now, call by call. Nothing is done."),
+  Command.withExamples([{ command: "makegood runs preview 3f2c81aa", description: "Before runs cancel" }])
+)
+
+/** `runs retry`: tries a taking-back again. */
+export const retry = Command.make(
+  "retry",
+  {
+    run: Naming.argument,
+    path: Argument.String("path").pipe(
+      Argument.withDescription("The call; refused where the run is stuck at another by now"),
+      Argument.optional
+    ),
+    ...Acting.flags
+  },
+  Effect.fnUntraced(function* (given) {
+    const run = yield* Naming.openRun(given.run)
+    const who = Acting.whoOf(given)
+    yield* Acting.confirm(`Have the run ${Naming.inWords(run)} try again what could not be taken back?`, given.yes)
+    yield* Option.isSome(given.path) ? Runs.retry(run.runId, given.path.value, who) : Runs.retry(run.runId, who)
+    yield* Print.either({ runId: run.runId, said: "retry", ...who }, () => [
+      `It is told to try again. Said by ${who.by}.`
+    ])
+  }, Effect.provide(Database.runs))
+).pipe(
+  Command.withDescription("Have a run that is stuck at a call that could not be taken back try that again."),
+  Command.withExamples([
+    { command: "makegood runs retry 3f2c81aa --why 'the hotel is open again'", description: "And say why" }
+  ])
+)
+
 /** `runs undo`: takes back a run that completed. */
 export const undo = Command.make(
   "undo",
@@ -220,5 +268,5 @@ export const acts = [
 /** `makegood runs`. */
 export const command = Command.make("runs").pipe(
   Command.withDescription("Look at runs, and tell them what a person decided."),
-  Command.withSubcommands([list, show, watch, ...acts, undo, resolve, skip])
+  Command.withSubcommands([list, show, watch, preview, ...acts, undo, retry, resolve, skip])
 )

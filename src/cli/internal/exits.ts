@@ -59,6 +59,7 @@ const codeByTag: Readonly<Record<string, keyof typeof codes>> = {
   RunEnded: "refused",
   Refused: "refused",
   RunConflict: "refused",
+  DecisionRefused: "refused",
   RunIsChild: "refused",
   RunNotCompleted: "refused",
   UndoTooLate: "refused",

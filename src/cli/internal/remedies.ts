@@ -24,7 +24,8 @@ export const remedies = (runId: string, reason: StuckReason, path: string | unde
     commands.push(`makegood resolve ${run} '${path}' --happened '<result as JSON>'`)
     if (reason === "in_doubt") commands.push(`makegood resolve ${run} '${path}' --did-not-happen`)
   }
-  if (reason !== "in_doubt") commands.push(`makegood runs resume ${run}`)
+  if (reason === "compensation_failed") commands.push(`makegood runs retry ${run}`)
+  else if (reason !== "in_doubt") commands.push(`makegood runs resume ${run}`)
   if (reason === "compensation_failed" && path !== undefined) commands.push(`makegood skip ${run} '${path}'`)
   else commands.push(`makegood runs cancel ${run}`)
   return [`${after[reason]}:`, ...commands.map((command) => `  ${command}`)]

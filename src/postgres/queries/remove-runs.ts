@@ -2,7 +2,7 @@
  * Removes the records of runs that are still expired, and leaves their rows as tombstones: one statement, one commit.
  *
  * Locks: run rows by id, then deletes their entries and messages. A run that something else has locked is left for the
- * next time. Indexes: the primary keys, run_parent, run_undoes. An ended run gets no entry, message, claim or child any
+ * next time. Indexes: the primary keys, run_parent, run_undoes, decision_link_run. An ended run gets no entry, message, claim or child any
  * more, so that nothing is added to what is removed here.
  */
 import type { Expired } from "../../outbox/Outbox.ts"
@@ -26,6 +26,9 @@ entries as (
 ),
 messages as (
   delete from makegood.inbox i using expired x where i.run_id = x.run_id
+),
+links as (
+  delete from makegood.decision_link l using expired x where l.run_id = x.run_id
 )
 update makegood.run r
 set removed_at = makegood.now(), payload = 'null', result = null, attributes = '{}'
