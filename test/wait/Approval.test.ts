@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Schema, Stream } from "effect"
 import { Approval, Outbox, Runs, Saga, Tool } from "../../src/index.ts"
-import { atRest, bury, claim, entriesOf, goOn, play, resultOf, somebody, until, withWorker } from "../worker/bench.ts"
+import { atRest, bury, claim, entriesOf, goOn, resultOf, somebody, until, withWorker } from "../worker/bench.ts"
 
 const ada = Approval.person("ada")
 const grace = Approval.person("grace")
@@ -41,6 +41,11 @@ const refunds = (options: { readonly terms?: Approval.CallTerms<"cents" | "to"> 
   })
   return { Care, Refund, sent }
 }
+
+/** Starts a run and waits until it waits, is stuck or has ended. */
+const begin = <E, R>(saga: {
+  readonly start: (payload: { readonly id: string }) => Effect.Effect<{ readonly runId: string }, E, R>
+}) => Effect.flatMap(saga.start({ id: "a" }), ({ runId }) => atRest(runId))
 
 const openOf = Effect.fnUntraced(function* (runId: string) {
   return yield* Stream.runCollect(Runs.approvals({ runId }))
@@ -289,7 +294,7 @@ describe("a compensation that needs approval", () => {
   claim("waits for it, and shows what it takes back", () => {
     const { Press, PressLive, undone } = undoing()
     return Effect.gen(function* () {
-      const waiting = yield* play(Press)
+      const waiting = yield* begin(Press)
       assert.deepStrictEqual([waiting.state, waiting.phase, undone], ["waiting", "rollback", []])
       const { digest, path, shown, to } = yield* only(waiting.runId)
       assert.deepStrictEqual(shown, {
@@ -308,7 +313,7 @@ describe("a compensation that needs approval", () => {
   claim("is stuck where it is denied, asks again when resumed, and old decisions do not count (G13)", () => {
     const { Press, PressLive, undone } = undoing()
     return Effect.gen(function* () {
-      const waiting = yield* play(Press)
+      const waiting = yield* begin(Press)
       const { runId } = waiting
       const first = yield* only(runId)
       const stuck = yield* goOn(waiting, Runs.reject(runId, first.path, { digest: first.digest, why: "read" }, ada))
@@ -347,7 +352,7 @@ describe("a worker that demands approval of irreversible acts", () => {
   claim("has them wait, and be stuck where one is denied; resumed, it is asked for again", () => {
     const { sent, Tell, TellLive } = mailing()
     return Effect.gen(function* () {
-      const waiting = yield* play(Tell)
+      const waiting = yield* begin(Tell)
       const { runId } = waiting
       const { digest, path, to } = yield* only(runId)
       assert.deepStrictEqual([waiting.state, to], ["waiting", "officers"])
@@ -376,7 +381,7 @@ describe("an approval asked for in a body", () => {
   claim("gives what was decided, by whom and why", () => {
     const Deal = deal()
     return Effect.gen(function* () {
-      const waiting = yield* play(Deal)
+      const waiting = yield* begin(Deal)
       const { runId } = waiting
       const { digest, path, shown } = yield* only(runId)
       assert.deepStrictEqual([path, shown], ["Discount", { customer: "bob" }])
