@@ -33,11 +33,6 @@ describe("versions", () => {
     const [One, Two] = [tripOf(1, pay), tripOf(2, pay)]
     const one = One.toLayer(() => Effect.as(Timer.sleep("1 hour"), "one"))
     const quickOne = One.toLayer(() => Effect.succeed("one"))
-      Effect.as(
-        until(() => gate.open).pipe(() => Effect.void),
-        "one"
-      )
-    )
     const two = Two.toLayer(() => Effect.succeed("two"))
     return Effect.gen(function* () {
       const first = yield* Effect.gen(function* () {

@@ -222,6 +222,33 @@ export const twoOfOneName = Saga.make("S", {
 // @ts-expect-error `Two tools are named HoldSeat`
 export const twoInAToolkit = Toolkit.make(HoldSeat, HoldSeatAgain)
 
+const Parent = Saga.make("Parent", { version: 1, payload: parameters, tools: [Small], idempotencyKey })
+const childsTool = Parent.toLayer(({ id }) =>
+  Small({ id }).pipe(
+    Effect.andThen(HoldSeat({ tripId: id })),
+    Effect.catchTag("NoSeats", () => Effect.void),
+    Effect.asVoid
+  )
+)
+// @ts-expect-error a child's tools are its own: `HoldSeat`
+export const toolOfAChild: Layer.Layer<never, never, Worker.Worker | Airline> = childsTool
+const unlistedChild = Branching.toLayer(({ id }) => Effect.asVoid(Effect.orDie(Small({ id }))))
+// @ts-expect-error a child is listed like a tool: `Small`
+export const childUnlisted: Layer.Layer<never, never, Worker.Worker | Airline> = unlistedChild
+// @ts-expect-error a child fails with its declared error: `NoSeats` is no error of Parent
+export const unhandledChild = Parent.toLayer(({ id }) => Effect.asVoid(Small({ id })))
+// @ts-expect-error its payload is typed: `tripId`
+export const wrongChild = () => Small({ tripId: "" })
+export const childOfOneName = Saga.make("S", {
+  version: 1,
+  payload: parameters,
+  idempotencyKey,
+  // @ts-expect-error `Two tools are named Small`
+  tools: [Small, Tool.query("Small", { parameters, execute: () => Effect.void })]
+})
+// @ts-expect-error a child belongs in a saga: `Small`
+export const childOutside = () => Effect.runPromise(Effect.orDie(Small({ id: "" })))
+
 // ---- a body ends as it declares
 
 export const undeclaredError = Small.toLayer(

@@ -264,6 +264,33 @@ export const BookTripLive = BookTrip.toLayer(
   })
 )
 
+// A saga that calls another one: its layer needs none of the child's services.
+export const Tour = Saga.make("Tour", {
+  version: 1,
+  payload: { tripId: Schema.String },
+  success: Schema.Struct({ chargeId: Schema.String }),
+  error: Schema.Union([NoSeats, CardDeclined, PaymentsUnavailable]),
+  tools: Toolkit.make(HoldSeat, BookTrip),
+  idempotencyKey: ({ tripId }) => tripId
+})
+export const TourLive: Layer.Layer<never, never, Airline | Worker.Worker> = Tour.toLayer(
+  Effect.fnUntraced(function* ({ tripId }) {
+    const booked = BookTrip({ tripId, customerId: "c", cities: [] })
+    said<
+      Same<
+        typeof booked,
+        Effect.Effect<
+          { readonly chargeId: string },
+          NoSeats | CardDeclined | PaymentsUnavailable,
+          Tool.Listed<"BookTrip">
+        >
+      >
+    >()
+    if (yield* Saga.patched("seat-first")) yield* HoldSeat({ tripId })
+    return yield* Saga.savepoint("booked", booked)
+  })
+)
+
 // ---- from outside
 
 export const outside = Effect.gen(function* () {
@@ -277,6 +304,12 @@ export const outside = Effect.gen(function* () {
   yield* Runs.resolve(handle.runId, "ChargeCard", { happened: { chargeId: "1" } }, { by: "ada", why: "asked the bank" })
   yield* Runs.resume(handle.runId, { by: "ada" })
   yield* Runs.cancel(handle.runId, { by: "ada", id: "1" })
+  const { runId: undoId } = yield* Runs.undo(handle.runId, { by: "ada", why: "booked twice" }).pipe(
+    Effect.catchReason("RunsError", "UndoTooLate", (reason) => Effect.succeed({ runId: reason.calls[0]!.path }))
+  )
+  said<Same<typeof undoId, string>>()
+  const below = details.children.map((child) => child.undoneBy ?? child.saga)
+  yield* Effect.logDebug(below)
   const run = yield* Runs.await(handle.runId)
   const record = yield* Runs.history(run.runId)
   const result = yield* BookTrip.execute(payload).pipe(
