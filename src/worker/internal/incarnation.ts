@@ -5,10 +5,10 @@
  * what is recorded stays. The next incarnation goes on from the record.
  */
 import { Cause, Effect, Exit, Result, Scope } from "effect"
-import type { Duration, Fiber } from "effect"
+import type { Fiber } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { Change, Message, Outbox, OutboxError, Phase, Run, State, Transactions } from "../../outbox/Outbox.ts"
+import type { Change, Message, OutboxError, Phase, Run, State } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
@@ -20,9 +20,7 @@ import * as bodyContext from "./bodyContext.ts"
 import * as Children from "./children.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
-import type { Clearance } from "./clearance.ts"
-import type { Lease } from "./lease.ts"
-import type { Limits } from "./limits.ts"
+import * as Once from "./once.ts"
 import * as Pen from "./pen.ts"
 import { type Desk, durable, type Unfinished } from "./progress.ts"
 import * as Release from "./release.ts"
@@ -32,24 +30,8 @@ import type { Stage, Verdict } from "./scope.ts"
 import { resultOf } from "./outcome.ts"
 import { make as makeStage } from "./stage.ts"
 import * as Steps from "./steps.ts"
+import type { Surroundings } from "./surroundings.ts"
 import * as Waits from "./waits.ts"
-
-/** What the worker lends to all its incarnations. */
-export interface Surroundings {
-  readonly outbox: Outbox["Service"]
-  readonly startRun: Children.StartRun
-  readonly transactions: Transactions["Service"] | undefined
-  readonly lease: Lease
-  readonly limits: Limits
-  readonly clearance: Clearance
-  readonly commitDelay: Duration.Duration
-  readonly maxValueBytes: number
-  /** How long a run that only waits is held, in case that this is all. */
-  readonly holdMillis: number
-  /** After how many deaths of its workers without progress a run is not tried again. */
-  readonly maxDeaths: number
-  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-}
 
 export interface Incarnation {
   readonly runId: string
@@ -91,6 +73,8 @@ export const make = (
   /** Savepoints whose work is being taken back. */
   const goingBack = new Set<string>()
   const heard = new Set(state.told)
+  /** How many times it was told something that is not in the record yet. */
+  let unheard = 0
   let driver: Fiber.Fiber<Rollback.Ending | Release.Ending> | undefined
   let isLeaving = false
   let isDown = false
@@ -139,6 +123,7 @@ export const make = (
     lease,
     transactions: surroundings.transactions,
     limits: surroundings.limits,
+    once: Once.make(surroundings.outbox),
     clearance: surroundings.clearance,
     maxValueBytes: surroundings.maxValueBytes,
     holdMillis: surroundings.holdMillis,
@@ -258,7 +243,7 @@ export const make = (
 
   /** Lets go of a run of which nothing is in flight and that waits for something far away. */
   const considerResting = () => {
-    if (isDown || isLeaving || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
+    if (isDown || isLeaving || unheard > 0 || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
     if (!isWaiting || !(isGoingBack || isReleasing || stage.isStill())) return
     const until = room.earliest()
@@ -269,22 +254,9 @@ export const make = (
   const later = (path: string, ending: Unfinished, again: () => void) =>
     pen.flush(() => {
       if (isDown || isLeaving) return
-      if (ending._tag === "waits") {
-        const waitingDesk = { ...desk, room, used, begin: setOff, noticed: considerResting, isGivenUp: () => givenUp.has(path) }
-        const standing = Waits.recorded(state, ending.path)
-        Waits.wait(waitingDesk, ending.path, ending.waiting, standing, () => pen.flush(again))
-      } else {
-        // Given up, it goes no further than to where nothing is in doubt, and that may take as long.
-        const wasGivenUp = givenUp.has(path)
-        room.enter(path, {
-          until: ending.until,
-          look: (now) => {
-            if (now < ending.until && givenUp.has(path) === wasGivenUp) return false
-            again()
-            return true
-          }
-        })
-      }
+      const isGivenUp = () => givenUp.has(path)
+      const waitingDesk = { ...desk, room, used, begin: setOff, noticed: considerResting, isGivenUp }
+      Waits.later(waitingDesk, path, ending, again)
       considerResting()
     })
 
@@ -441,10 +413,15 @@ export const make = (
     const fresh = messages.filter((message) => !heard.has(message.id))
     if (fresh.length === 0) return
     for (const message of fresh) heard.add(message.id)
+    unheard++
     pen.record(
       fresh.map(Inbox.toldOf),
       fresh.map((message) => message.id),
-      () => room.lookAround()
+      () => {
+        unheard--
+        room.lookAround()
+        considerResting()
+      }
     )
     const said = (what: Entry.MessageKind) => fresh.find((message) => message.told.message === what)
     const cancel = said("cancel")

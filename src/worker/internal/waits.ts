@@ -7,7 +7,7 @@ import * as Path from "../../outbox/Path.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
-import type { Desk } from "./progress.ts"
+import type { Desk, Unfinished } from "./progress.ts"
 import type { Room } from "./room.ts"
 import type { Answer, Verdict } from "./scope.ts"
 
@@ -108,6 +108,24 @@ export const wait = (
     }
   })
   if (!isOver && waiting.begun !== undefined) desk.begin(path, waiting.begun)
+}
+
+/** Goes on `again` with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
+export const later = (desk: WaitingDesk, path: string, ending: Unfinished, again: () => void): void => {
+  if (ending._tag === "waits") {
+    const standing = recorded(desk.state, ending.path)
+    return wait(desk, ending.path, ending.waiting, standing, () => desk.pen.flush(again))
+  }
+  // Given up, it goes no further than to where nothing is in doubt, and that may take as long.
+  const wasGivenUp = desk.isGivenUp()
+  desk.room.enter(path, {
+    until: ending.until,
+    look: (now) => {
+      if (now < ending.until && desk.isGivenUp() === wasGivenUp) return false
+      again()
+      return true
+    }
+  })
 }
 
 /** What the body is given at the end of a wait. */
