@@ -184,6 +184,22 @@ export interface Restored {
   readonly entries: ReadonlyArray<Entry.Stored>
 }
 
+/** Which call has a business key of a tool. `digest` is that of its parameters. */
+export interface Binding {
+  readonly tool: string
+  readonly key: string
+  readonly runId: string
+  readonly path: string
+  readonly digest: string
+}
+
+/** A binding that stands, and since when; times are the database's, in milliseconds. */
+export interface Bound extends Binding {
+  readonly boundAt: number
+  /** When this was asked. */
+  readonly at: number
+}
+
 /** Something changed that somebody may wait for. Only hints: everything is also found by polling. */
 export type Hint =
   | { readonly _tag: "ready" }
@@ -264,6 +280,15 @@ export class Outbox extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<string>, OutboxError>
     /** Takes over a run from another outbox. False where there is one of that id, or of its saga, key and generation. */
     readonly restore: (restored: Restored) => Effect.Effect<boolean, OutboxError>
+
+    /**
+     * Binds a business key of a tool to a call, unless it is bound, and gives the binding that stands. `over`: the call that
+     * it is taken over from, if that still has it. Asked again by the same call it gives the same.
+     */
+    readonly bind: (
+      binding: Binding,
+      over: Pick<Binding, "path" | "runId"> | undefined
+    ) => Effect.Effect<Bound, OutboxError>
 
     /** What stands between runs and their acts: requests for approval, locks, pauses of tools. */
     readonly gate: Gate

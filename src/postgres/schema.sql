@@ -674,6 +674,23 @@ create table makegood.pause_wait (
 
 CREATE INDEX pause_wait_tool ON makegood.pause_wait USING btree (tool);
 
+-- Acts that are done once in all runs: which call has a business key of a tool
+create table makegood.once (
+  -- The tool, by name
+  tool text not null,
+  -- What its author calls the same act
+  key text not null,
+  -- The run of the call that has the key
+  run_id uuid not null,
+  -- The call; its outcome is in the record of its run
+  path text not null,
+  -- Of the parameters: others under this key are refused
+  digest text not null,
+  -- Since when that call has it
+  bound_at timestamp with time zone not null,
+  constraint once_pkey PRIMARY KEY (tool, key)
+);
+
 -- One row a call, for people
 --   run_id: The run
 --   path: The step

@@ -16,6 +16,7 @@
 import { Duration, Effect } from "effect"
 import type * as Outbox from "../outbox/Outbox.ts"
 import { appends } from "./internal/outbox/appends.ts"
+import { bindings } from "./internal/outbox/bindings.ts"
 import { claims } from "./internal/outbox/claims.ts"
 import { gate } from "./internal/outbox/gate.ts"
 import { inbox } from "./internal/outbox/inbox.ts"
@@ -42,7 +43,7 @@ export interface Options {
 /** All cases, in an order that goes from the simple to the intricate. */
 export const cases = (options?: Options): ReadonlyArray<Case> => {
   const pass = options?.pass ?? Effect.sleep
-  return [runs, values, appends, inbox, claims, workers, retention, gate].flatMap((drafts) =>
+  return [runs, values, appends, inbox, claims, workers, retention, gate, bindings].flatMap((drafts) =>
     drafts.map((draft) => draft((millis) => pass(Duration.millis(millis))))
   )
 }

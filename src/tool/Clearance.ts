@@ -81,10 +81,10 @@ export interface Clearance<in out Parameters, out N, out L> {
   readonly lock?: L
 }
 
-/** What calls may be refused with. */
+/** What calls may be refused with. Where an option is not given, its parameter is all that it could be. */
 export type Refusals<N, L> =
-  | ([N] extends [false | undefined] ? never : Refused)
-  | ([L] extends [undefined] ? never : LockRefused)
+  | (undefined extends N ? never : [N] extends [false] ? never : Refused)
+  | (undefined extends L ? never : LockRefused)
 
 /** Terms with every default filled in. Times are milliseconds. */
 export interface CompleteTerms {

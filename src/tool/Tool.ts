@@ -17,11 +17,14 @@ import type { ByTag, FailureClass, Moment } from "./Failure.ts"
 import type { Lookup, Policy } from "./InDoubt.ts"
 import type { Call, Kind } from "./internal/definition.ts"
 import { define } from "./internal/define.ts"
+import type { Conflicts, Once, OnceOption } from "./Once.ts"
 import type { Restoration } from "./Restoration.ts"
 import type { Limits } from "./Limits.ts"
 import type { Retry } from "./Retry.ts"
 
 export { askPerson, idempotent, sameKey } from "./InDoubt.ts"
+export { OnceConflict } from "./Once.ts"
+export type { Once } from "./Once.ts"
 export { differs, exact, restore, RestoreConflict } from "./Restoration.ts"
 export type { Restoration } from "./Restoration.ts"
 export type { Lookup, Policy } from "./InDoubt.ts"
@@ -308,6 +311,9 @@ export const make: {
   <
     const Name extends string,
     P extends Fields,
+    const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined,
+    L extends Locks<Schema.Struct.Type<P>> | undefined,
+    O extends Once<Schema.Struct.Type<P>> | undefined,
     S extends Plain = Schema.Void,
     F extends Plain = Schema.Never,
     RE = never,
@@ -315,14 +321,19 @@ export const make: {
     RC = never,
     RK = never,
     RD = never,
-    RV = never,
-    const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
-    L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
+    RV = never
   >(
     name: Name,
     options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV> &
-      Clearance<Schema.Struct.Type<P>, N, L> & { readonly before?: never }
-  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RL | RC | RK | RD | RV>
+      Clearance<Schema.Struct.Type<P>, N, L> &
+      OnceOption<O> & { readonly before?: never }
+  ): Tool<
+    Name,
+    Schema.Struct.Type<P>,
+    S["Type"],
+    F["Type"] | Refusals<N, L> | Conflicts<O>,
+    RE | RL | RC | RK | RD | RV
+  >
   /**
    * With `before`, which reads what the act is about to change, just before the first attempt. It is recorded with the
    * intent and handed to the compensation, so that what is restored is what was there. Reading is tried again like a
@@ -331,6 +342,9 @@ export const make: {
   <
     const Name extends string,
     P extends Fields,
+    const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined,
+    L extends Locks<Schema.Struct.Type<P>> | undefined,
+    O extends Once<Schema.Struct.Type<P>> | undefined,
     B extends Plain,
     S extends Plain = Schema.Void,
     F extends Plain = Schema.Never,
@@ -340,14 +354,19 @@ export const make: {
     RK = never,
     RD = never,
     RV = never,
-    RB = never,
-    const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
-    L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
+    RB = never
   >(
     name: Name,
     options: MakeOptions<P, S, F, RE, RL, RC, RK, RD, RV, B> &
-      Clearance<Schema.Struct.Type<P>, N, L> & { readonly before: Before<P, F, B, RB> }
-  ): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RL | RC | RK | RD | RV | RB>
+      Clearance<Schema.Struct.Type<P>, N, L> &
+      OnceOption<O> & { readonly before: Before<P, F, B, RB> }
+  ): Tool<
+    Name,
+    Schema.Struct.Type<P>,
+    S["Type"],
+    F["Type"] | Refusals<N, L> | Conflicts<O>,
+    RE | RL | RC | RK | RD | RV | RB
+  >
 } = (name: string, options: unknown): never => define(name, "reversible", options) as never
 
 /**
@@ -358,16 +377,18 @@ export const make: {
 export const irreversible = <
   const Name extends string,
   P extends Fields,
+  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined,
+  L extends Locks<Schema.Struct.Type<P>> | undefined,
+  O extends Once<Schema.Struct.Type<P>> | undefined,
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
   RE = never,
-  RL = never,
-  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
-  L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
+  RL = never
 >(
   name: Name,
-  options: IrreversibleOptions<P, S, F, RE, RL> & Clearance<Schema.Struct.Type<P>, N, L>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RL> => define(name, "irreversible", options)
+  options: IrreversibleOptions<P, S, F, RE, RL> & Clearance<Schema.Struct.Type<P>, N, L> & OnceOption<O>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L> | Conflicts<O>, RE | RL> =>
+  define(name, "irreversible", options)
 
 /**
  * A tool that only reads.
@@ -378,11 +399,11 @@ export const irreversible = <
 export const query = <
   const Name extends string,
   P extends Fields,
+  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined,
+  L extends Locks<Schema.Struct.Type<P>> | undefined,
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
-  RE = never,
-  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
-  L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
+  RE = never
 >(
   name: Name,
   options: QueryOptions<P, S, F, RE> & Clearance<Schema.Struct.Type<P>, N, L>
@@ -401,14 +422,15 @@ export const query = <
 export const transaction = <
   const Name extends string,
   P extends Fields,
+  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined,
+  L extends Locks<Schema.Struct.Type<P>> | undefined,
+  O extends Once<Schema.Struct.Type<P>> | undefined,
   S extends Plain = Schema.Void,
   F extends Plain = Schema.Never,
   RE = never,
-  RC = never,
-  const N extends NeedsApproval<Schema.Struct.Type<P>> | undefined = undefined,
-  L extends Locks<Schema.Struct.Type<P>> | undefined = undefined
+  RC = never
 >(
   name: Name,
-  options: TransactionOptions<P, S, F, RE, RC> & Clearance<Schema.Struct.Type<P>, N, L>
-): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L>, RE | RC | Transactional> =>
+  options: TransactionOptions<P, S, F, RE, RC> & Clearance<Schema.Struct.Type<P>, N, L> & OnceOption<O>
+): Tool<Name, Schema.Struct.Type<P>, S["Type"], F["Type"] | Refusals<N, L> | Conflicts<O>, RE | RC | Transactional> =>
   define(name, "transaction", options)

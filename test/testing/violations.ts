@@ -4,12 +4,16 @@ import * as fs from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { compileFunction } from "node:vm"
 import * as Entry from "../../src/outbox/Entry.ts"
+import * as Bindings from "../../src/outbox/internal/bindings.ts"
 import * as Gate from "../../src/outbox/internal/gate.ts"
 import { Outbox, OutboxError, Refused } from "../../src/outbox/Outbox.ts"
 
-const source = fs.readFileSync(new URL("../../src/outbox/internal/memory.ts", import.meta.url), "utf8")
+const sourceOf = (name: string) =>
+  fs.readFileSync(new URL(`../../src/outbox/internal/${name}.ts`, import.meta.url), "utf8")
 
-const gateSource = fs.readFileSync(new URL("../../src/outbox/internal/gate.ts", import.meta.url), "utf8")
+const source = sourceOf("memory")
+const gateSource = sourceOf("gate")
+const bindingsSource = sourceOf("bindings")
 
 /** A violation: what it does wrong, and the text of the source that it changes, which has to occur once. */
 export type Violation = readonly [what: string, from: string, to: string]
@@ -17,12 +21,15 @@ export type Violation = readonly [what: string, from: string, to: string]
 /** The memory outbox as it is after the change. */
 export const layer = ([what, from, to]: Violation): Layer.Layer<Outbox> => {
   const isGates = gateSource.includes(from)
-  const found = isGates ? gateSource : source
+  const isBindings = bindingsSource.includes(from)
+  const found = isGates ? gateSource : isBindings ? bindingsSource : source
   if (found.split(from).length !== 2) throw new Error(`"${what}" no longer finds its place in memory.ts: ${from}`)
   const changed = found.replace(from, () => to)
   const gate = isGates ? { make: made<typeof Gate.make>(changed, { Option }) } : Gate
-  const scope = { Clock, Effect, Entry, Gate: gate, Option, OutboxError, Refused }
-  return Layer.effect(Outbox, made<Effect.Effect<Outbox["Service"]>>(isGates ? source : changed, scope))
+  const bindings = isBindings ? { make: made<typeof Bindings.make>(changed, { Effect }) } : Bindings
+  const scope = { Bindings: bindings, Clock, Effect, Entry, Gate: gate, Option, OutboxError, Refused }
+  const isElsewhere = isGates || isBindings
+  return Layer.effect(Outbox, made<Effect.Effect<Outbox["Service"]>>(isElsewhere ? source : changed, scope))
 }
 
 /** What a module exports as `make`. */
@@ -35,6 +42,14 @@ const made = <A>(source: string, scope: object): A => {
 
 const wellFormed = `const wellFormed = (texts) => Object.fromEntries(
   Object.entries(texts).map((pair) => pair.map((text) => typeof text === "string" ? text.toWellFormed() : text)))`
+
+const ofBindings: ReadonlyArray<Violation> = [
+  ["binds a key to the last call that asks", "if (found !== undefined && !isTakenOver) return { ...found, at }", ""],
+  ["says that a key is bound since now", "return { ...found, at }", "return { ...found, boundAt: at, at }"],
+  ["binds a key for all tools", "JSON.stringify([binding.tool, binding.key])", "binding.key"],
+  ["lets a key be taken over from any call of a run", "&& found.path === over.path", ""],
+  ["lets no key be taken over", "if (found !== undefined && !isTakenOver)", "if (found !== undefined)"]
+]
 
 const ofTheGate: ReadonlyArray<Violation> = [
   ["lists whatever is waited for as requests", 'if (entry.wait !== "approval") return', ""],
@@ -90,6 +105,7 @@ const zombieOverwrites = `
 
 /** What the suite has to catch. */
 export const violations: ReadonlyArray<Violation> = [
+  ...ofBindings,
   ...ofTheGate,
   ["starts a run anew that is there", "if (found !== undefined) return", "if (false) return"],
   [

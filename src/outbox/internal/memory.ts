@@ -22,6 +22,7 @@ import type {
   State
 } from "../Outbox.ts"
 import { OutboxError, Refused } from "../OutboxError.ts"
+import * as Bindings from "./bindings.ts"
 import * as Gate from "./gate.ts"
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
@@ -303,8 +304,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     find: (runId) => runs.get(runId)?.run,
     isOpen: (runId) => !ends.has(runs.get(runId)?.run.state ?? "completed"),
     send,
-    decisions: (runId) =>
-      (runs.get(runId)?.decisions ?? []).map((row) => Entry.fromRowUnsafe(row) as Entry.Told),
+    decisions: (runId) => (runs.get(runId)?.decisions ?? []).map((row) => Entry.fromRowUnsafe(row) as Entry.Told),
     hint: (hint) => hints.push(hint)
   })
 
@@ -434,6 +434,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
       ),
     restore: (restored) => operation(() => restore(restored)),
 
+    bind: Bindings.make(() => clock.currentTimeMillisUnsafe()),
     gate,
 
     listen: (listener) => {

@@ -5,6 +5,7 @@ import type { Scope } from "effect"
 import * as Entry from "../../outbox/Entry.ts"
 import type { Claim, Message, NewRun, Outbox, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
+import { bindOnce } from "../queries/bind-once.ts"
 import { buryWorkers } from "../queries/bury-workers.ts"
 import type { ClaimRow } from "../queries/claim-runs.ts"
 import { claimRuns } from "../queries/claim-runs.ts"
@@ -153,6 +154,22 @@ export const make = Effect.fnUntraced(function* (
           }),
 
     ...Retention.make(read),
+    bind: (binding, over) =>
+      read(bindOnce(binding, over)).pipe(
+        Effect.flatMap(([row]) =>
+          row === undefined
+            ? Effect.fail(Failure.unavailable("somebody else bound the same key in between"))
+            : Effect.succeed({
+                ...binding,
+                runId: row.run_id,
+                path: row.path,
+                digest: row.digest,
+                boundAt: row.bound_at,
+                at: row.at
+              })
+        ),
+        Effect.retry({ times: 5, while: (error) => error.reason._tag === "Unavailable" })
+      ),
     gate: Gate.make(connections, hints),
 
     listen: yield* Listening.make(connections, options)

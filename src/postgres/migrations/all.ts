@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { statements as gate } from "./gate.ts"
+import { statements as once } from "./once.ts"
 import { statements as outbox } from "./outbox.ts"
 import { statements as retention } from "./retention.ts"
 import { statements as throttle } from "./throttle.ts"
@@ -16,8 +17,9 @@ export const migrations = {
   "1_outbox": inOrder(outbox),
   "2_retention": inOrder(retention),
   "3_throttle": inOrder(throttle),
-  "4_gate": inOrder(gate)
+  "4_gate": inOrder(gate),
+  "5_once": inOrder(once)
 }
 
 /** The number of the newest migration. */
-export const newest = 4
+export const newest = 5

@@ -4,6 +4,7 @@ import * as Clearance from "../Clearance.ts"
 import * as Failure from "../Failure.ts"
 import type * as InDoubt from "../InDoubt.ts"
 import * as Limits from "../Limits.ts"
+import * as Once from "../Once.ts"
 import * as Retry from "../Retry.ts"
 import type * as Tool from "../Tool.ts"
 import { type Compensation, type Consent, definition, type Definition, type Doubt, type Kind } from "./definition.ts"
@@ -40,6 +41,7 @@ interface Options extends Classifying {
   readonly compensate?: unknown
   readonly compensateInDoubt?: unknown
   readonly lock?: Clearance.Locks<never>
+  readonly once?: Once.Once<never>
   readonly limits?: Limits.Limits
   readonly whenExhausted?: "fail" | "park"
   readonly before?: unknown
@@ -91,11 +93,21 @@ const consentOf = (what: string, { approval, needsApproval }: Classifying): Cons
   }
 }
 
+const onceOf = (name: string, { once, release }: Options): Definition["once"] => {
+  const found = Once.complete(once)
+  if (found?.scope !== "forever" || release === undefined) return found
+  throw new TypeError(
+    `The tool ${name} is held until its saga has succeeded, and once forever: other runs would wait for whole sagas, and ` +
+      'two of them for each other. It was not defined. Use once with the scope "run", or no release.'
+  )
+}
+
 /** What the calls of a tool can fail with: what it declares, and what it may be refused. */
-const failureOf = ({ failure, lock, needsApproval }: Options): Tool.Plain => {
+const failureOf = ({ failure, lock, needsApproval, once }: Options): Tool.Plain => {
   const refusals = [
     ...(needsApproval === undefined || needsApproval === false ? [] : [Clearance.Refused]),
-    ...(lock === undefined ? [] : [Clearance.LockRefused])
+    ...(lock === undefined ? [] : [Clearance.LockRefused]),
+    ...(once === undefined ? [] : [Once.OnceConflict])
   ]
   if (refusals.length === 0) return failure ?? Schema.Never
   return Schema.Union(failure === undefined ? refusals : [failure, ...refusals])
@@ -164,6 +176,7 @@ export const define = <T extends Tool.Any>(name: string, kind: Kind, given: unkn
     failure: failureOf(options),
     consent: consentOf(`The tool ${name}`, options),
     lock: options.lock,
+    once: onceOf(name, options),
     execute: options.execute as Definition["execute"],
     compensateInDoubt: options.compensateInDoubt as Definition["compensateInDoubt"],
     doubt: options.inDoubt === undefined ? { _tag: "idempotent" } : doubtOf(options.inDoubt),

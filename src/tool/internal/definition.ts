@@ -4,6 +4,7 @@ import type { FailureClass, Moment } from "../Failure.ts"
 import type { CompleteTerms } from "../Clearance.ts"
 import type { Policy } from "../InDoubt.ts"
 import type * as Limits from "../Limits.ts"
+import type { CompleteOnce } from "../Once.ts"
 import type { Restoration } from "../Restoration.ts"
 import type * as Retry from "../Retry.ts"
 import type { Plain } from "../Tool.ts"
@@ -96,6 +97,8 @@ export interface Definition extends Manner {
   readonly before?: { readonly schema: Plain; readonly read: Erased<unknown> } | undefined
   /** Looks at the world after a compensation. */
   readonly verify?: ((done: Done, call: Call) => Effect.Effect<Restoration, unknown>) | undefined
+  /** Which calls are one act. */
+  readonly once?: CompleteOnce | undefined
   /** The keys of what a call locks. */
   readonly lock?: ((parameters: never) => ReadonlyArray<string>) | undefined
   /** What was completed before a call of it succeeds stands from then on. */

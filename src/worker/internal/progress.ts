@@ -13,6 +13,7 @@ import type { Family } from "./children.ts"
 import type { Clearance } from "./clearance.ts"
 import type { Lease } from "./lease.ts"
 import type { Limits } from "./limits.ts"
+import type { Once } from "./once.ts"
 import type { Pen } from "./pen.ts"
 import type { Verdict } from "./scope.ts"
 
@@ -54,6 +55,7 @@ export interface Desk {
   readonly transactions: Transactions["Service"] | undefined
   readonly limits: Limits
   readonly clearance: Clearance
+  readonly once: Once
   readonly maxValueBytes: number
   /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
   readonly holdMillis: number
