@@ -45,20 +45,26 @@ const alive =
       Effect.flatMap((answer) => (process.alive ? Effect.succeed(answer) : Effect.never))
     )
 
-/** The outbox as a process sees it: after its death nothing is written and nothing answered. */
-const seenBy = (process: Process, { answered, outbox }: Outside): Outbox.Outbox["Service"] => {
+/** A port as a process sees it: after its death nothing is written and nothing answered. */
+const guarded = <A extends object>(process: Process, port: A): A => {
   const guard = alive(process)
-  const seen: Record<string, unknown> = { ...outbox }
-  for (const [name, operation] of Object.entries(outbox)) {
-    if (name === "listen") continue
-    seen[name] =
-      typeof operation === "function"
-        ? (...args: ReadonlyArray<unknown>) =>
-            guard((operation as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)(...args))
-        : guard(operation as Effect.Effect<unknown, unknown>)
+  const seen: Record<string, unknown> = {}
+  for (const [name, own] of Object.entries(port) as ReadonlyArray<[string, unknown]>) {
+    if (name === "listen") seen[name] = own
+    else if (Effect.isEffect(own)) seen[name] = guard(own as Effect.Effect<unknown, unknown>)
+    else if (typeof own === "function") {
+      const operation = own as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
+      seen[name] = (...args: ReadonlyArray<unknown>) => guard(operation(...args))
+    } else seen[name] = typeof own === "object" && own !== null ? guarded(process, own) : own
   }
-  const append: typeof outbox.append = (given) =>
-    guard(
+  return seen as A
+}
+
+/** The outbox as a process sees it, with a note of each answer that is kept. */
+const seenBy = (process: Process, { answered, outbox }: Outside): Outbox.Outbox["Service"] => ({
+  ...guarded(process, outbox),
+  append: (given) =>
+    alive(process)(
       Effect.tap(outbox.append(given), ({ _tag }) =>
         Effect.sync(() => {
           for (const entry of given.entries) {
@@ -69,8 +75,7 @@ const seenBy = (process: Process, { answered, outbox }: Outside): Outbox.Outbox[
         })
       )
     )
-  return { ...(seen as unknown as Outbox.Outbox["Service"]), append }
-}
+})
 
 /** The call that the model takes back itself. */
 const regretted = "turn-2/1/Hold"
@@ -143,6 +148,9 @@ const desk = (outside: Outside, process: Process, ends: "well" | "badly") => {
   return { Desk, layer: Desk.toLayer({ model, retry: { transient: Schedule.recurs(9) } }) }
 }
 
+/** Those of the run: what a worker does for itself comes when it comes. */
+const ofRuns = new Set(Landmark.ofRuns)
+
 /** How many landmarks each process lives to see; after these comes one that lives. */
 export const live = Effect.fnUntraced(function* (plan: {
   readonly deaths: ReadonlyArray<number>
@@ -158,7 +166,7 @@ export const live = Effect.fnUntraced(function* (plan: {
     let died = () => {}
     const death = new Promise<void>((resolve) => (died = resolve))
     Landmark.listen((name) => {
-      if (!process.alive) return
+      if (!process.alive || !ofRuns.has(name)) return
       landmarks++
       names.push(name)
       if (--left <= 0) {
