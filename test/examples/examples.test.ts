@@ -18,6 +18,7 @@ const claims = {
   "13-deadlines": "gives a stretch so much time, and takes the whole run back at its deadline",
   "20-agent": "tells a model what became of its calls, and asks a person about its budget",
   "21-agent-in-a-saga": "takes back what an agent did, with the saga's own steps or by itself",
+  "22-agent-undo": "lets a model take back its own calls, but none that others were made with",
   "30-child-sagas": "takes a child back as a whole, by itself where it fails and with its parent after it completed",
   "31-undo": "takes back a completed run once, and refuses where a tool says that it is too late",
   "32-versions": "changes a saga while runs of it are under way, and says before a deploy which would not go on"
