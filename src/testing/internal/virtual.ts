@@ -10,6 +10,8 @@ import { Clock, Context, Duration, Effect, Logger, Random, References, Scheduler
 export interface Process {
   readonly name: string
   alive: boolean
+  /** It stands still, as after SIGSTOP: what it is to do is done once it goes on. Time passes for it all the same. */
+  stopped?: boolean
 }
 
 interface Sleep {
@@ -41,6 +43,8 @@ export interface Virtual {
 export const make = (startedAt: number): Virtual => {
   let now = startedAt
   let tasks: Array<{ readonly process: Process; readonly run: () => void }> = []
+  /** Of processes that stand still. */
+  let kept: typeof tasks = []
   /** The latest first, so that `pop` gives the next. */
   const sleeps: Array<Sleep> = []
 
@@ -92,11 +96,17 @@ export const make = (startedAt: number): Virtual => {
 
   const drain = () => {
     let count = 0
+    if (kept.some(({ process }) => process.stopped !== true)) {
+      tasks = [...kept.filter(({ process }) => process.stopped !== true), ...tasks]
+      kept = kept.filter(({ process }) => process.stopped === true)
+    }
     while (tasks.length > 0) {
       const due = tasks
       tasks = []
-      for (const { process, run } of due) {
-        if (process.alive) run()
+      for (const task of due) {
+        if (!task.process.alive) continue
+        if (task.process.stopped === true) kept.push(task)
+        else task.run()
       }
       count += due.length
       if (count > mostTasks) throw new Error(`${mostTasks} tasks were done without any time passing: something spins.`)
