@@ -99,7 +99,10 @@ export const worker = Command.make(
       ])
       return yield* Effect.never
     })
-    yield* serve.pipe(Effect.scoped, Effect.provide(Postgres.layer().pipe(Layer.provideMerge(Database.client(10)))))
+    return yield* serve.pipe(
+      Effect.scoped,
+      Effect.provide(Postgres.layer().pipe(Layer.provideMerge(Database.client(10))))
+    )
   })
 ).pipe(
   Command.withShortDescription("Run a worker for the sagas of a module"),
@@ -126,7 +129,7 @@ export const dev = Command.make(
     const options = optionsOf(application.worker, given)
     const serve = Effect.gen(function* () {
       const server = yield* Embedded.Server
-      const seen = yield* follow
+      const { telling } = yield* follow
       const { host, sagas } = yield* working(module, application, options)
       const url = Redacted.value(server.url)
       yield* Print.either({ ready: true, sagas, databaseUrl: url }, () => [
@@ -145,13 +148,13 @@ export const dev = Command.make(
           )
         )
       }
-      return yield* seen
+      return yield* telling
     })
     const database = Postgres.layer().pipe(
       Layer.provideMerge(Postgres.layerMigrations),
       Layer.provideMerge(Embedded.layer({ directory }))
     )
-    yield* serve.pipe(Effect.scoped, Effect.provide(Runs.layer.pipe(Layer.provideMerge(database))))
+    return yield* serve.pipe(Effect.scoped, Effect.provide(Runs.layer.pipe(Layer.provideMerge(database))))
   })
 ).pipe(
   Command.withShortDescription("Run a worker with a Postgres of its own, and tell every run"),

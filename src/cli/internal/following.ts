@@ -11,7 +11,7 @@ const interval = "200 millis"
 const newest = 500
 const pageSize = 500
 
-/** Remembers what is there; what it gives then tells what comes, and does not end. */
+/** Remembers what is there; `telling` then tells what comes, and does not end. */
 export const follow = Effect.gen(function* () {
   const outbox = yield* Outbox
   const json = yield* Json
@@ -49,10 +49,11 @@ export const follow = Effect.gen(function* () {
     }
   })
 
-  return Effect.gen(function* () {
+  const telling = Effect.gen(function* () {
     while (true) {
       yield* look
       yield* Effect.sleep(interval)
     }
   })
+  return { telling }
 })
