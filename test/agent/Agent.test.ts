@@ -428,20 +428,21 @@ describe("an agent inside a saga", () => {
   })
 })
 
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const isTrue = <_T extends true>(): void => {}
+
 describe("the types of an agent", () => {
   claim("ask for its model, its tools' services and a worker, and for no more", () => {
     class Key extends Context.Service<Key, string>()("test/Key") {}
     const { Hold } = desk()
     const keyed = Layer.unwrap(Effect.map(Key, () => new Scripted([]).layer))
     const Desk = Agent.make("Desk", { version: 1, tools: [Hold], budget: { calls: { Hold: 1 } } })
-    const asksForModel: Layer.Layer<never, never, LanguageModel.LanguageModel | Worker.Worker> = Desk.toLayer({})
-    // @ts-expect-error the model is missing
-    const lacksModel: Layer.Layer<never, never, Worker.Worker> = Desk.toLayer({})
-    const asksForKey: Layer.Layer<never, never, Key | Worker.Worker> = Desk.toLayer({ model: keyed })
-    // @ts-expect-error what the model needs is missing
-    const lacksKey: Layer.Layer<never, never, Worker.Worker> = Desk.toLayer({
-      model: ExecutionPlan.make({ provide: keyed })
-    })
+    const bare = () => Desk.toLayer({})
+    const withModel = () => Desk.toLayer({ model: keyed })
+    const withPlan = () => Desk.toLayer({ model: ExecutionPlan.make({ provide: keyed }) })
+    isTrue<Same<Layer.Services<ReturnType<typeof bare>>, LanguageModel.LanguageModel | Worker.Worker>>()
+    isTrue<Same<Layer.Services<ReturnType<typeof withModel>>, Key | Worker.Worker>>()
+    isTrue<Same<Layer.Services<ReturnType<typeof withPlan>>, Key | Worker.Worker>>()
     // @ts-expect-error the plan provides no model
     const noModel = () => Desk.toLayer({ model: ExecutionPlan.make({ provide: Layer.succeed(Key, "k") }) })
     // @ts-expect-error there is no tool Held
@@ -451,7 +452,7 @@ describe("the types of an agent", () => {
     const inside = () => Agent.run(Desk, { prompt: "x", model: keyed })
     const needs: Effect.Effect<string, Agent.GaveUp, Tool.Listed<"Hold"> | Saga.Running | Saga.Recorded<Key>> = inside()
     assert.throws(strange, "a tool Held")
-    assert.isDefined([asksForModel, lacksModel, asksForKey, lacksKey, noModel, text, needs])
+    assert.isDefined([noModel, text, needs])
     return Effect.void
   })
 
