@@ -137,6 +137,9 @@ export interface Any {
  * - `idempotencyKey`: names the run. 1 to 500 characters without NUL.
  * - `deadline`: how long a run may take from its start, by the database's clock; after that it is taken back. Default: for
  *   ever.
+ * - `rollback`: `"sequential"` (default) takes calls back one after the other, newest first. `"concurrent"` takes branches
+ *   that ran side by side back side by side, each newest first; what came after both is taken back before, what came
+ *   before both after. A branch that cannot be taken back keeps no other from it.
  *
  * Throws a `TypeError` where a name or version could not be recorded.
  */
@@ -156,6 +159,7 @@ export const make = <
     readonly tools: (T & UniqueNames<NoInfer<T>>) | Toolkit<T>
     readonly idempotencyKey: (payload: Schema.Struct.Type<P>) => string
     readonly deadline?: Duration.Input
+    readonly rollback?: "sequential" | "concurrent"
   }
 ): Saga<Name, Schema.Struct.Type<P>, S["Type"], E["Type"], T[number]["name"], Tool.Services<T[number]>> => {
   checkName("A saga", name)
@@ -167,7 +171,8 @@ export const make = <
     success: options.success ?? Schema.Void,
     error: options.error ?? Schema.Never,
     ...listed(name, options.tools as Iterable<Tool.Listable>),
-    deadlineMillis: deadlineOf(options.deadline)
+    deadlineMillis: deadlineOf(options.deadline),
+    takesBackAtOnce: options.rollback === "concurrent"
   }
   const idempotencyKey = options.idempotencyKey as (payload: unknown) => string
   const start = (payload: unknown, given: StartOptions = {}) =>

@@ -16,6 +16,8 @@ export interface SagaDefinition {
   /** The sagas that it may call. */
   readonly children: ReadonlyMap<string, SagaDefinition>
   readonly deadlineMillis: number | undefined
+  /** Whether calls of branches are taken back side by side. Default: one after the other. */
+  readonly takesBackAtOnce?: boolean
 }
 
 /** Where a saga keeps its definition, out of the way of those who use it. */

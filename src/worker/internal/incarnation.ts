@@ -124,6 +124,7 @@ export const make = (
     transactions: surroundings.transactions,
     limits: surroundings.limits,
     once: Once.make(surroundings.outbox),
+    takesBackAtOnce: handler.saga.takesBackAtOnce === true,
     clearance: surroundings.clearance,
     maxValueBytes: surroundings.maxValueBytes,
     holdMillis: surroundings.holdMillis,

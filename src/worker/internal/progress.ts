@@ -56,6 +56,8 @@ export interface Desk {
   readonly limits: Limits
   readonly clearance: Clearance
   readonly once: Once
+  /** Whether calls of branches are taken back side by side. */
+  readonly takesBackAtOnce: boolean
   readonly maxValueBytes: number
   /** A longer delay than this is not waited for here: the call is parked, and the run may be let go. */
   readonly holdMillis: number

@@ -1,13 +1,15 @@
 /**
- * Taking a run back: compensates calls one after the other, newest first, from the record and the tools alone (G2, G9).
+ * Taking a run back: compensates calls one after the other, newest first, from the record and the tools alone (G2, G9);
+ * those of branches side by side, where the saga asks for that.
  *
  * What is in doubt is settled first, in this order: by looking it up; by `compensateInDoubt`; by sending again with the
  * same key, where the act can be taken back; by a person. An irreversible call is never sent again.
  */
-import { Effect, Option, Result } from "effect"
+import { Deferred, Effect, Option, Result } from "effect"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { Call, RunState } from "../../outbox/RunState.ts"
+import * as Independence from "../../saga/internal/independence.ts"
 import { hasPivot, type Item, plan } from "../../saga/Rollback.ts"
 import { type Definition, fits } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
@@ -56,13 +58,53 @@ export const drive = Effect.fnUntraced(function* (driving: Driving): Effect.fn.R
   const unfinished = (yield* cancelChildren(driving)) ?? (yield* settleAll(driving))
   if (unfinished !== undefined) return unfinished
   const items = planOf(driving)
+  const done = yield* driving.desk.takesBackAtOnce ? atOnce(driving, items) : inTurn(driving, items)
+  if (done !== undefined) return done
+  const stands = items.some((item) => item._tag === "standing" || item._tag === "childStands")
+  return { _tag: "ended", state: stands ? "partly_rolled_back" : "rolled_back" }
+})
+
+/** One after the other, in the order of the plan. */
+const inTurn = Effect.fnUntraced(function* (driving: Driving, items: ReadonlyArray<Item>): Effect.fn.Return<Done> {
   for (const item of items) {
     const done = yield* takeBack(driving, item)
     if (done !== undefined) return done
   }
-  const stands = items.some((item) => item._tag === "standing" || item._tag === "childStands")
-  return { _tag: "ended", state: stands ? "partly_rolled_back" : "rolled_back" }
+  return undefined
 })
+
+const pathOf = (item: Item): string => ("call" in item ? item.call.path : item.child.path)
+
+/** Each once all that came after it is taken back, but for what it can have had nothing to do with. */
+const atOnce = Effect.fnUntraced(function* (driving: Driving, items: ReadonlyArray<Item>): Effect.fn.Return<Done> {
+  const isIndependent = Independence.of(driving.state)
+  const begun: Array<{ readonly path: string; readonly done: Deferred.Deferred<Done> }> = []
+  const endings = yield* Effect.forEach(
+    items,
+    (item) => {
+      const path = pathOf(item)
+      const later = begun.filter((other) => !isIndependent(path, other.path))
+      const done = Deferred.makeUnsafe<Done>()
+      begun.push({ path, done })
+      return Effect.gen(function* () {
+        for (const other of later) {
+          const ending = yield* Deferred.await(other.done)
+          if (ending !== undefined) return ending
+        }
+        return yield* takeBack(driving, item)
+      }).pipe(Effect.onExit((exit) => Deferred.done(done, exit)))
+    },
+    { concurrency: "unbounded" }
+  )
+  return mostUrgent(endings)
+})
+
+/** What comes of several: what is stuck first, then what goes on soonest. */
+const mostUrgent = (endings: ReadonlyArray<Done>): Done => {
+  const found = (tag: Ending["_tag"]) => endings.find((ending) => ending?._tag === tag)
+  const parked = endings.filter((ending) => ending?._tag === "parked").sort((a, b) => a.until - b.until)
+  return found("left") ?? found("stuck") ?? parked[0] ?? found("waits")
+}
 
 const planOf = ({ only, scope, state, tools }: Driving): ReadonlyArray<Item> =>
   plan(
