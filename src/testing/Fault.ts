@@ -9,14 +9,16 @@
  * | {@link late} | happens once the time is over, whatever became of the attempt | none |
  * | {@link twice} | is asked for twice, one after the other | the second one |
  *
- * Executions are counted per tool over a whole run and all lives of its worker, those of the act apart from those of its
- * compensation and of lookups.
+ * Executions are counted per tool over a whole run and all lives of its worker, each of its functions apart.
  */
 import { Duration } from "effect"
 import type * as Failure from "../tool/Failure.ts"
 
-/** Which of a tool's functions: the act, its compensation, or the question whether it happened. */
-export type Side = "call" | "compensation" | "lookup"
+/**
+ * Which of a tool's functions: the act, its compensation, the question whether it happened, what it reads `before` the act,
+ * or how it looks at the world after a compensation, to `verify` it.
+ */
+export type Side = "call" | "compensation" | "lookup" | "before" | "verify"
 
 /** What goes wrong, and where. */
 export type Fault = {

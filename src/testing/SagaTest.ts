@@ -91,14 +91,15 @@
  * }).pipe(Effect.provide(app))
  * ```
  */
-import { Effect, Pipeable } from "effect"
-import type { Layer } from "effect"
+import { Effect, Pipeable, Stream } from "effect"
+import type { Duration, Layer } from "effect"
 import type { StuckReason } from "../outbox/Entry.ts"
 import type { Outbox, Transactions } from "../outbox/Outbox.ts"
 import type { Worker } from "../saga/internal/engine.ts"
 import * as Runs from "../saga/Runs.ts"
 import type * as Saga from "../saga/Saga.ts"
 import type * as Failure from "../tool/Failure.ts"
+import * as Approval from "../wait/Approval.ts"
 import type * as WorkerLayer from "../worker/Worker.ts"
 import { FakeWorld, type StandIns } from "./FakeWorld.ts"
 import * as Claims from "./internal/claims.ts"
@@ -129,8 +130,13 @@ interface Common<Payload, W> {
    * shelves of `FakeWorld`; without either nothing can be judged, and {@link expectMadeGood} says so.
    */
   readonly look?: Effect.Effect<unknown, unknown, W | FakeWorld>
-  /** What others do while the run goes on: send signals, decide approvals. Sleeps in virtual time. */
+  /** What others do while the run goes on: send signals, start other runs, {@link approving}. Sleeps in virtual time. */
   readonly meanwhile?: (runId: string) => Effect.Effect<unknown, unknown, W | FakeWorld | Runs.Runs>
+  /**
+   * What is done once all runs have ended, with the run that was started: `Runs.undo`. What comes of it is broken and
+   * judged like everything else.
+   */
+  readonly afterwards?: (run: Runs.Run) => Effect.Effect<unknown, unknown, W | FakeWorld | Runs.Runs>
   /** How the worker behaves. Default: as `Worker.layer` does, but looking for work every 10 seconds unless told. */
   readonly worker?: WorkerLayer.Options
 }
@@ -139,6 +145,8 @@ interface Common<Payload, W> {
 export interface WithWorld<Payload, W> extends Common<Payload, W> {
   /** The saga's layer, and those of its children. */
   readonly layer: Layer.Layer<never, unknown, Surroundings | W>
+  /** Other builds of it, which take its place in the worker's second life, in its third, and so on; the last one stays. */
+  readonly deploys?: ReadonlyArray<Layer.Layer<never, unknown, Surroundings | W>>
   /**
    * What the tools act on; made anew for every scenario. May use shelves of `FakeWorld`. It answers from memory, or after
    * an `Effect.sleep`: real timers and sockets are not waited for.
@@ -151,6 +159,8 @@ export interface WithWorld<Payload, W> extends Common<Payload, W> {
 export interface WithStandIns<Payload, W> extends Common<Payload, W> {
   /** The saga's layer. Services that only tools with stand-ins use need not be there. */
   readonly layer: Layer.Layer<never, unknown, unknown>
+  /** Other builds of it, which take its place in the worker's second life, in its third, and so on; the last one stays. */
+  readonly deploys?: ReadonlyArray<Layer.Layer<never, unknown, unknown>>
   readonly standIns: StandIns
   /** What the other tools act on. */
   readonly world?: Layer.Layer<W, unknown, FakeWorld>
@@ -195,6 +205,8 @@ const settingOf = <Payload, W>(
   standIns: options.standIns,
   look: options.look,
   meanwhile: options.meanwhile,
+  afterwards: options.afterwards,
+  deploys: options.deploys ?? [],
   worker: { poll: "10 seconds", ...options.worker },
   person
 })
@@ -245,13 +257,13 @@ export const everyCrash: (self: Exploration) => Exploration = choosing({ crash: 
 /** Every call and compensation happens once with its reply lost. */
 export const everyLostReply: (self: Exploration) => Exploration = choosing({ losesReply: true })
 
-/** Every call, compensation and lookup once does nothing and never answers. */
+/** Every function of a tool once does nothing and never answers. */
 export const everyHang: (self: Exploration) => Exploration = choosing({ hangs: true })
 
 /** Every call and compensation that says it bears it is once asked for twice, as by a proxy that sends again. */
 export const everyDuplicate: (self: Exploration) => Exploration = choosing({ twice: true })
 
-/** A person cancels the run before every act and after every commit. */
+/** A person cancels the run before every act and after every commit; at those of a child, its parent. */
 export const everyCancel: (self: Exploration) => Exploration = choosing({ cancel: true })
 
 /**
@@ -260,7 +272,7 @@ export const everyCancel: (self: Exploration) => Exploration = choosing({ cancel
  */
 export const everyDelay = (millis: number): ((self: Exploration) => Exploration) => choosing({ lateMillis: millis })
 
-/** Every call, compensation and lookup fails once with each failure that its tool declares in these classes. */
+/** Every function of a tool fails once with each failure that its tool declares in these classes. */
 export const everyFailure = (classes: ReadonlyArray<Failure.Tag>): ((self: Exploration) => Exploration) =>
   choosing({ fails: new Set(classes) })
 
@@ -314,6 +326,33 @@ const reportOf = (saga: string, explored: Exploring.Explored): Report => ({
   ...Report_.coverageOf(explored),
   text: Report_.reportText(saga, explored)
 })
+
+/**
+ * People for `meanwhile`: whoever is asked for an approval decides as `decide` says, `after` so long (default: a minute).
+ * `undefined` is for "not yet": they are asked again. They live as long as the scenario.
+ */
+export const approving =
+  (
+    decide: (request: Approval.Request) => "approve" | "reject" | undefined,
+    options: { readonly after?: Duration.Input } = {}
+  ) =>
+  (): Effect.Effect<never, Runs.RunsError, Runs.Runs> => {
+    const who = Approval.person("SagaTest")
+    const one = (request: Approval.Request) => {
+      const { digest, path, runId } = request
+      const word = decide(request)
+      if (word === undefined) return Effect.void
+      // Who is too late is told so, and nothing is lost.
+      return Effect.ignore(
+        word === "approve"
+          ? Runs.approve(runId, path, { digest }, who)
+          : Runs.reject(runId, path, { digest, why: "SagaTest says no" }, who)
+      )
+    }
+    return Effect.forever(
+      Effect.andThen(Effect.sleep(options.after ?? "1 minute"), Stream.runForEach(Runs.approvals(), one))
+    )
+  }
 
 // ---- single runs
 

@@ -37,7 +37,7 @@ const definition = (original: Definition, meet: Meet, replace: Replace): Definit
         Effect.suspend(() => compensation.run(done, call))
       )
   })
-  const inDoubt = tool.compensateInDoubt
+  const { before, compensateInDoubt: inDoubt, verify } = tool
   return {
     ...tool,
     doubt: lookedUp(tool.doubt),
@@ -48,6 +48,31 @@ const definition = (original: Definition, meet: Meet, replace: Replace): Definit
         call,
         Effect.suspend(() => tool.execute(parameters, call))
       ),
+    ...(before === undefined
+      ? undefined
+      : {
+          before: {
+            ...before,
+            read: (parameters, call) =>
+              meet(
+                tool,
+                "before",
+                call,
+                Effect.suspend(() => before.read(parameters, call))
+              )
+          }
+        }),
+    ...(verify === undefined
+      ? undefined
+      : {
+          verify: (done, call) =>
+            meet(
+              tool,
+              "verify",
+              call,
+              Effect.suspend(() => verify(done, call))
+            ) as ReturnType<typeof verify>
+        }),
     compensation: tool.compensation === undefined ? undefined : compensated(tool.compensation),
     compensateInDoubt:
       inDoubt === undefined

@@ -20,10 +20,13 @@ export interface Setting {
   readonly name: string
   readonly start: Effect.Effect<unknown, unknown, Runs.Runs>
   readonly layer: Layer.Layer<never, unknown, unknown>
+  /** What takes its place in the lives after the first, one after the other; the last one stays. */
+  readonly deploys: ReadonlyArray<Layer.Layer<never, unknown, unknown>>
   readonly world: Layer.Layer<never, unknown, FakeWorld> | undefined
   readonly standIns: StandIns | undefined
   readonly look: Effect.Effect<unknown, unknown, unknown> | undefined
   readonly meanwhile: ((runId: string) => Effect.Effect<unknown, unknown, unknown>) | undefined
+  readonly afterwards: ((run: Outbox.Run) => Effect.Effect<unknown, unknown, unknown>) | undefined
   readonly worker: WorkerLayer.Options
   /** Whether somebody answers when the run is stuck on what only a person can say. */
   readonly person: boolean

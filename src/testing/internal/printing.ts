@@ -8,7 +8,13 @@ const ordinal = (nth: number): string => {
   return `${nth}${teen ? "th" : (["th", "st", "nd", "rd"][nth % 10] ?? "th")}`
 }
 
-const functionOf = { call: "call", compensation: "taking-back", lookup: "lookup" } as const
+const functionOf = {
+  call: "call",
+  compensation: "taking-back",
+  lookup: "lookup",
+  before: "reading before a call",
+  verify: "look after a taking-back"
+} as const
 
 /** A mishap, as a person would say it. */
 export const inWords = (mishap: Mishap): string => {

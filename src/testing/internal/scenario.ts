@@ -4,11 +4,11 @@
  * Nothing here is left to chance or to the machine: the same mishaps give the same run. Where the run is stuck on
  * something that only a person can find out, a person is played who looks at the world and says what is true.
  */
-import { Cause, Context, Duration, Effect, Exit, Layer, Scope } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer, Option, Scope } from "effect"
 import type { Fiber } from "effect"
 import { scheduler } from "node:timers/promises"
 import * as Outbox from "../../outbox/Outbox.ts"
-import * as RunState from "../../outbox/RunState.ts"
+import * as Record from "../../saga/internal/record.ts"
 import * as Runs from "../../saga/Runs.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import * as Landmark from "../../worker/Landmark.ts"
@@ -91,6 +91,12 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       points.push({ _tag: "execution", execution })
     }
   })
+  /** The run that a person would cancel: a child is its parent's. */
+  const rootOf = (of: string): string => {
+    const found = Effect.runSync(outbox.get(of))
+    return Option.isSome(found) && found.value.parent !== undefined ? rootOf(found.value.parent) : of
+  }
+
   const onLandmark = (name: string, of: string) => {
     // Of workers, not of runs: there are many, and none that is another one than the one before.
     if (!life.alive || of === "") return
@@ -105,7 +111,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       if (mishap._tag === "Crash") life.alive = false
       else {
         const told = { message: "cancel", by: "SagaTest" } as const
-        Effect.runSyncWith(outsideContext)(Effect.ignore(outbox.send({ id: `cancel-${at}`, runId: runId ?? of, told })))
+        Effect.runSyncWith(outsideContext)(Effect.ignore(outbox.send({ id: `cancel-${at}`, runId: rootOf(of), told })))
       }
     })
   }
@@ -176,6 +182,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     }
     const runsOf = () => Effect.runSync(outbox.list({ limit: 1_000 }))
     const entriesOf = (id: string) => Effect.runSync(outbox.entries(id, { from: 0 }))
+    const stateOf = (run: Outbox.Run) => Effect.runSync(Record.stateOf(outbox, run))
     let madeRuns: Runs.Runs["Service"] | undefined
     const runs = () =>
       (madeRuns ??= Context.get(
@@ -184,16 +191,22 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       ))
     const before = await look()
 
+    /** What is done by others than the worker. */
+    const others = (what: string, effect: Effect.Effect<unknown, unknown, unknown>, over: () => void) => {
+      const provided = Effect.provideContext(effect, Context.add(services, Runs.Runs, runs()))
+      fork(Effect.exit(provided as Effect.Effect<unknown, unknown>)).addObserver((exit) => {
+        if (Exit.isSuccess(exit)) trouble(what, exit.value)
+        over()
+      })
+    }
+
     const used = (name: string, args: ReadonlyArray<unknown>) => {
       activity++
       moment++
       if (name === "start") {
         const started = (args[0] as Outbox.NewRun).runId
         if (runId === undefined && setting.meanwhile !== undefined) {
-          const meanwhile = Effect.provideContext(setting.meanwhile(started), Context.add(services, Runs.Runs, runs()))
-          fork(Effect.exit(meanwhile as Effect.Effect<unknown, unknown>)).addObserver((exit) => {
-            if (Exit.isSuccess(exit)) trouble("What goes on meanwhile failed", exit.value)
-          })
+          others("What goes on meanwhile failed", setting.meanwhile(started), () => {})
         }
         runId ??= started
       }
@@ -212,7 +225,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
         outbox,
         world,
         services,
-        layer: setting.layer,
+        layer: (lives === 1 ? undefined : (setting.deploys[lives - 2] ?? setting.deploys.at(-1))) ?? setting.layer,
         replace: replacing(world, setting.standIns),
         worker: setting.worker,
         used,
@@ -231,13 +244,26 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       said: (what) => person.push(what)
     })
 
+    let afterwards: "to come" | "going on" | "over" = setting.afterwards === undefined ? "over" : "to come"
+
     /** Whether there is nothing more to wait for. */
     const isOver = async (): Promise<boolean> => {
       if (troubles.length > 0) return true
       if (!turned) return false
       turned = false
       const all = runsOf()
-      if (all.length > 0 && all.every((run) => Outbox.isEnd(run.state))) return true
+      if (all.length > 0 && all.every((run) => Outbox.isEnd(run.state))) {
+        if (afterwards === "over") return true
+        const run = all.find((one) => one.runId === runId)
+        if (afterwards === "to come" && setting.afterwards !== undefined && run !== undefined) {
+          afterwards = "going on"
+          others("What is done afterwards failed", setting.afterwards(run), () => {
+            afterwards = "over"
+            turned = true
+          })
+        }
+        return false
+      }
       for (const run of all) {
         if (run.state !== "stuck") continue
         // Who is asked what happened waits for what is still on its way.
@@ -245,7 +271,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
           turned = true
           continue
         }
-        if (!setting.person || !(await decide(run.runId, RunState.fold(entriesOf(run.runId))))) return true
+        if (!setting.person || !(await decide(run.runId, stateOf(run)))) return true
         turned = true
       }
       return false
@@ -292,7 +318,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     await outsideRun(Scope.close(scope, Exit.void))
     const entries = all.map((one) => ({ run: one, entries: entriesOf(one.runId) }))
     const stuckRun = all.find((one) => one.state === "stuck")
-    const stuck = stuckRun && RunState.fold(entriesOf(stuckRun.runId)).stuck
+    const stuck = stuckRun && stateOf(stuckRun).stuck
     return {
       mishaps,
       points,

@@ -1,7 +1,5 @@
 /** A stand-in for a tool, made from its schemas: it acts on a shelf of the fake world that has the tool's name. */
 import { Duration, Effect, Option } from "effect"
-import * as Path from "../../outbox/Path.ts"
-import * as Identity from "../../saga/internal/identity.ts"
 import type { Call, Definition, Doubt } from "../../tool/internal/definition.ts"
 import type { World } from "./world.ts"
 import { valueOf } from "./values.ts"
@@ -32,8 +30,7 @@ export const standIn = (tool: Definition, world: World, answer: Answer | undefin
     )
   const undo = (call: Call, isFine: boolean) => {
     const knowsKeys = tool.compensation !== undefined && memoryOf(tool.compensation.doubt) !== undefined
-    const compensated = Path.compensatedBy(call.path) ?? call.path
-    const key = Identity.callKey(call.runId, compensated)
+    const key = world.actKeyOf(call)
     return world.take(name, (thing) => thing.key === key, knowsKeys ? call.key : undefined, isFine)
   }
   const lookedUp = (doubt: Doubt, isUndoing: boolean): Doubt =>

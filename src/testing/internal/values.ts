@@ -4,6 +4,7 @@ import type { Schema } from "effect"
 import * as Value from "../../outbox/internal/value.ts"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type { Plain } from "../../tool/Tool.ts"
+import type { Side } from "../Fault.ts"
 import type * as Failure from "../../tool/Failure.ts"
 
 const made = new WeakMap<Plain, unknown>()
@@ -60,7 +61,7 @@ const valuesOf = (schema: Plain) => {
 }
 
 /** One failure of each kind that a tool declares, for its calls or its compensations, with their classes. */
-export const failuresOf = (tool: Definition, side: "call" | "compensation" | "lookup"): ReadonlyArray<Declared> => {
+export const failuresOf = (tool: Definition, side: Side): ReadonlyArray<Declared> => {
   const { classify } = side === "compensation" ? (tool.compensation ?? tool) : tool
   return valuesOf(tool.failure).map(({ failure, tag }) => ({
     tag,
@@ -73,7 +74,7 @@ export const failuresOf = (tool: Definition, side: "call" | "compensation" | "lo
 export const failureFor = (
   tool: Definition,
   fault: {
-    readonly side: "call" | "compensation" | "lookup"
+    readonly side: Side
     readonly class: Failure.Tag
     readonly failure: string | undefined
   }

@@ -11,6 +11,9 @@ import type { Call, Definition } from "../../tool/internal/definition.ts"
 import type * as Fault from "../Fault.ts"
 import type { Came, Line } from "./evidence.ts"
 
+/** Whether a function of a tool is there to change something. */
+export const isChanging = (side: Fault.Side): boolean => side === "call" || side === "compensation"
+
 /** One execution of one of a tool's functions. */
 export interface Execution {
   readonly tool: Definition
@@ -83,6 +86,21 @@ export const make = (settings: Settings) => {
   /** What transactions have done and not yet committed, by the keys of their calls. */
   const open = new Map<string, Array<() => void>>()
   let answers = 0
+
+  const origins = new Map<string, string>()
+  /** The run whose call a compensation takes back: an undo run takes back those of another. */
+  const originOf = (runId: string): string => {
+    const known = origins.get(runId)
+    if (known !== undefined) return known
+    const undone = executions.find(({ call }) => Identity.undoId(call.runId) === runId)?.call.runId ?? runId
+    origins.set(runId, undone)
+    return undone
+  }
+  /** The key of the act that a compensation takes back; of an act, its own. */
+  const actKeyOf = ({ key, path, runId }: Call): string => {
+    const compensated = Path.compensatedBy(path)
+    return compensated === undefined ? key : Identity.callKey(originOf(runId), compensated)
+  }
 
   const now = () => clock.currentTimeMillisUnsafe()
 
@@ -233,11 +251,10 @@ export const make = (settings: Settings) => {
   /** What a request that left no line in the ledger is assumed to have been, by the word of its tool. */
   const assume = (execution: Execution, exit: Exit.Exit<unknown, unknown>) => {
     const { again, call, sentAt, side, tool } = execution
-    if (side === "lookup" || tool.kind === "query") return
+    if (!isChanging(side) || tool.kind === "query") return
     const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt, again, assumed: true }
-    const compensated = Path.compensatedBy(call.path)
     const kind = side === "call" ? "act" : "undo"
-    const of = compensated === undefined ? undefined : Identity.callKey(call.runId, compensated)
+    const of = side === "call" ? undefined : actKeyOf(call)
     if (Exit.isSuccess(exit)) {
       const doubt = side === "call" ? tool.doubt : (tool.compensation ?? tool).doubt
       const knowsKeys = doubt._tag === "sameKey" || doubt._tag === "idempotent"
@@ -263,7 +280,7 @@ export const make = (settings: Settings) => {
         Effect.onExit((exit) =>
           Effect.sync(() => {
             settings.busy(-1)
-            if (Exit.isSuccess(exit) && execution.side !== "lookup") given.set(execution.call.key, exit.value)
+            if (Exit.isSuccess(exit) && isChanging(execution.side)) given.set(execution.call.key, exit.value)
             const wrote =
               open.has(execution.call.key) || lines.slice(before).some((line) => line.key === execution.call.key)
             if (!wrote) assume(sent, exit)
@@ -277,9 +294,9 @@ export const make = (settings: Settings) => {
     given.has(key) || lines.some((line) => line.key === key && line.kind !== "find" && line.came === "done")
 
   /** A target that has done something does not say of the same key that it never will. */
-  const isPossible = (fault: Fault.Fault, { call, tool }: Execution): boolean => {
+  const isPossible = (fault: Fault.Fault, { call, side, tool }: Execution): boolean => {
     if (fault.how !== "fails") return true
-    if (fault.class === "permanent" && hasDone(call.key)) return false
+    if (side !== "verify" && fault.class === "permanent" && hasDone(call.key)) return false
     return Option.isSome(settings.failureOf(tool, fault))
   }
 
@@ -301,7 +318,7 @@ export const make = (settings: Settings) => {
         case "fails": {
           const failure = settings.failureOf(tool, fault)
           if (Option.isNone(failure)) return Effect.die(new Error("a fault that is not possible"))
-          if (side !== "lookup" && tool.kind !== "query") {
+          if (isChanging(side) && tool.kind !== "query") {
             const kind = side === "call" ? "act" : "undo"
             note({ kind, ...lineOf(execution, call.key, tool.name, "refused") })
           }
@@ -319,7 +336,7 @@ export const make = (settings: Settings) => {
       }
     })
 
-  return { things, lines, wrongs, executions, given, put, take, find, meet, commit, hasDone }
+  return { things, lines, wrongs, executions, given, put, take, find, meet, commit, hasDone, actKeyOf }
 }
 
 export type World = ReturnType<typeof make>

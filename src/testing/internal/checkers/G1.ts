@@ -33,7 +33,8 @@ export const G1: Checker = (evidence) => {
       for (const [what, { done, undone }] of changes) {
         if (done > 1 && done - undone > 1) add(`${call.path} was done ${done} times (${what})`, call)
         if (undone > done) add(`${call.path} was done ${done} times and taken back ${undone} times (${what})`, call)
-        if (!isEnd(history.run.state)) continue
+        if (!isEnd(history.run.state) || (history.undoneBy !== undefined && !isEnd(history.undoneBy.run.state)))
+          continue
         const left = done - undone
         if (stands.has(call) && left < 1) add(`${call.path} should stand, and was taken back (${what})`, call)
         if (!stands.has(call) && left > 0) {

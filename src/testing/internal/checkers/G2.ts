@@ -12,9 +12,19 @@ interface Back {
   readonly compensation: Call
 }
 
+/** Whether a call was intended before a compensation; before one of the run that undoes its own, all were. */
+const isBefore = (call: Call, { intent, runId }: Call): boolean => call.runId !== runId || call.intent.seq < intent.seq
+
 /** Whether `later` was there when `earlier` began to be taken back, and has to be taken back first. */
 const isFirst = (later: Back, earlier: Back): boolean =>
-  later !== earlier && later.call.intent.seq < earlier.compensation.intent.seq && dependsOn(later.call, earlier.call)
+  later !== earlier && isBefore(later.call, earlier.compensation) && dependsOn(later.call, earlier.call)
+
+/** Whether one compensation was begun before another had ended. An undo run begins when its run has ended. */
+const isBegunBefore = (earlier: Back, later: Back): boolean => {
+  const [one, other] = [earlier.compensation, later.compensation]
+  if (one.runId !== other.runId) return one.runId === earlier.call.runId
+  return one.intent.seq < (other.outcomes[0]?.seq ?? Number.POSITIVE_INFINITY)
+}
 
 /** Whether `later` may depend on `earlier`, and both are steps of one scope or of one inside the other. */
 const dependsOn = (later: Call, earlier: Call): boolean => {
@@ -34,8 +44,7 @@ export const G2: Checker = (evidence) => {
     for (const earlier of back) {
       for (const later of back) {
         if (!isFirst(later, earlier)) continue
-        const end = later.compensation.outcomes[0]
-        if (earlier.compensation.intent.seq < (end?.seq ?? Number.POSITIVE_INFINITY)) {
+        if (isBegunBefore(earlier, later)) {
           add(`${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`, {
             runId: history.run.runId,
             path: earlier.call.path,

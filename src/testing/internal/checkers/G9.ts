@@ -1,13 +1,13 @@
 /** G9: a compensation takes effect once, over any number of restarts. */
 import type { Checker } from "../evidence.ts"
-import { happened, linesOf, readAll, violations } from "./history.ts"
+import { happened, linesOf, originalOf, readAll, violations } from "./history.ts"
 
 export const G9: Checker = (evidence) => {
   const { add, found } = violations("G9")
-  for (const { byPath, calls } of readAll(evidence)) {
-    for (const call of calls) {
+  for (const history of readAll(evidence)) {
+    for (const call of history.calls) {
       if (call.takesBack === undefined) continue
-      const original = byPath.get(call.takesBack)
+      const original = originalOf(history, call.takesBack)
       if (original === undefined) add(`${call.path} takes back a call that was never intended`, call)
       else if (original.outcomes[0]?.entry._tag === "failed") {
         add(`${call.path} takes back a call that is recorded as failed`, call)

@@ -27,7 +27,6 @@ export interface Call {
   readonly settlings: ReadonlyArray<At<Of<"settled">>>
   /** The first is the outcome; further ones only say what a result was that could not be kept. */
   readonly outcomes: ReadonlyArray<At<Of<"succeeded"> | Of<"failed">>>
-  readonly skipped: boolean
   /** Of a compensation: what it takes back. */
   readonly takesBack: string | undefined
 }
@@ -40,6 +39,14 @@ export interface History {
   readonly byPath: ReadonlyMap<string, Call>
   readonly rollbackAt: number | undefined
   readonly ended: At<Of<"ended">> | undefined
+  /** Calls that a person said are not to be taken back. */
+  readonly skipped: ReadonlySet<string>
+  /** The run that it takes back, where it is an undo run. */
+  readonly undoes: History | undefined
+  /** The run that takes it back. */
+  readonly undoneBy: History | undefined
+  /** The runs that are a step of it; not those that undo one. */
+  readonly children: ReadonlyArray<History>
 }
 
 const suffix = "!compensate"
@@ -54,8 +61,9 @@ export const scopeOf = (path: string): string => path.slice(0, Math.max(0, path.
 export const isEnd = (state: Run["state"]): boolean =>
   state === "completed" || state === "rolled_back" || state === "partly_rolled_back"
 
-/** Reads one run. */
-export const read = ({ entries, run }: Evidence["runs"][number]): History => {
+type Alone = Omit<History, "undoes" | "undoneBy" | "children">
+
+const readAlone = ({ entries, run }: Evidence["runs"][number]): Alone => {
   const at = <Tag extends Entry.Kind>(tag: Tag, path: string): ReadonlyArray<At<Of<Tag>>> =>
     (own.get(path) ?? []).filter((stored) => stored.entry._tag === tag) as unknown as ReadonlyArray<At<Of<Tag>>>
   const own = new Map<string, Array<Entry.Stored>>()
@@ -80,7 +88,6 @@ export const read = ({ entries, run }: Evidence["runs"][number]): History => {
       setbacks: at("attempt_failed", path),
       settlings: at("settled", path),
       outcomes: [...at("succeeded", path), ...at("failed", path)].sort((a, b) => a.seq - b.seq),
-      skipped: at("skipped", path).length > 0,
       takesBack: takenBackBy(path)
     })
   }
@@ -91,20 +98,51 @@ export const read = ({ entries, run }: Evidence["runs"][number]): History => {
     calls,
     byPath: new Map(calls.map((call) => [call.path, call])),
     rollbackAt: entries.find((stored) => stored.entry._tag === "rollback_began")?.seq,
-    ended: ended as At<Of<"ended">> | undefined
+    ended: ended as At<Of<"ended">> | undefined,
+    skipped: new Set(entries.flatMap(({ entry }) => (entry._tag === "skipped" ? [entry.path] : [])))
   }
+}
+
+/** Reads all runs, and says which of them belong together. */
+const readFamilies = ({ runs }: Evidence): ReadonlyArray<History> => {
+  const all = runs.map((run) => ({
+    ...readAlone(run),
+    undoes: undefined as History | undefined,
+    undoneBy: undefined as History | undefined,
+    children: [] as Array<History>
+  }))
+  const byId = new Map(all.map((history) => [history.run.runId, history]))
+  for (const history of all) {
+    const { parent, undoes } = history.run
+    const undone = undoes === undefined ? undefined : byId.get(undoes)
+    if (undone !== undefined) {
+      history.undoes = undone
+      undone.undoneBy = history
+    } else if (parent !== undefined) byId.get(parent)?.children.push(history)
+  }
+  return all
 }
 
 const histories = new WeakMap<Evidence, ReadonlyArray<History>>()
 
 /** Reads all runs, once. */
 export const readAll = (evidence: Evidence): ReadonlyArray<History> => {
-  const found = histories.get(evidence) ?? evidence.runs.map(read)
+  const found = histories.get(evidence) ?? readFamilies(evidence)
   histories.set(evidence, found)
   return found
 }
 
-export const compensationOf = (history: History, call: Call): Call | undefined => history.byPath.get(call.path + suffix)
+/** The compensation of a call, by its own run or by the one that undoes that. */
+export const compensationOf = (history: History, call: Call): Call | undefined =>
+  history.byPath.get(call.path + suffix) ?? history.undoneBy?.byPath.get(call.path + suffix)
+
+/** The call that a compensation takes back. */
+export const originalOf = ({ byPath, undoes }: History, path: string): Call | undefined =>
+  byPath.get(path) ?? undoes?.byPath.get(path)
+
+/** Whether a person said that the call at a path is not taken back. */
+export const wasSkipped = (history: History, path: string): boolean =>
+  history.skipped.has(path) || history.undoneBy?.skipped.has(path) === true
 
 /** Whether a call is recorded to have happened as an act of its own. */
 export const happened = (call: Call): boolean => {
@@ -122,6 +160,12 @@ export const isAct = (call: Call): boolean => call.takesBack === undefined && ca
 /** What of a run stands by its record: what happened and was not taken back. */
 export const standing = (history: History): ReadonlyArray<Call> =>
   history.calls.filter((call) => isAct(call) && happened(call) && !wasTakenBack(history, call))
+
+/** What stands of a run and of all its children; of an undo run, what stands of the run that it takes back. */
+export const standingOfAll = (history: History): ReadonlyArray<Call> =>
+  history.undoes === undefined
+    ? [...standing(history), ...history.children.flatMap(standingOfAll)]
+    : standingOfAll(history.undoes)
 
 const ledgers = new WeakMap<ReadonlyArray<Line>, ReadonlyMap<string, ReadonlyArray<Line>>>()
 
