@@ -19,6 +19,7 @@ import {
   written,
   type Temper
 } from "../worker/bench.ts"
+import { onBoth } from "./families.ts"
 
 const failing = Effect.fail(new Refused({ as: "permanent", nth: 0 }))
 
@@ -45,7 +46,7 @@ const world = (
 const slow: Temper = { script: [Effect.sleep("10 millis"), Effect.sleep("10 millis")] }
 
 describe("a concurrent rollback", () => {
-  claim("takes branches back side by side, each newest first, between what came before and after both (G2)", () => {
+  onBoth("takes branches back side by side, each newest first, between what came before and after both (G2)", () => {
     const [a, b] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
     // Each waits for the other to have begun: one after the other they would never end.
     const meets = (own: Latch.Latch, other: Latch.Latch) => Effect.andThen(own.open, other.await)

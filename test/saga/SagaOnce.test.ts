@@ -22,6 +22,7 @@ import {
   written,
   type Turn
 } from "../worker/bench.ts"
+import { onBoth } from "./families.ts"
 
 const failing = Effect.fail(new Refused({ as: "permanent", nth: 0 }))
 
@@ -73,7 +74,7 @@ const duplicatesOf = Effect.fnUntraced(function* (runId: string) {
 })
 
 describe("once in a run", () => {
-  claim("the same intent again is the same act, and says so (G8)", () => {
+  onBoth("the same intent again is the same act, and says so (G8)", () => {
     const { ledger, Pay, Trip } = world("run")
     return Effect.gen(function* () {
       const run = yield* play(Trip)
@@ -231,7 +232,7 @@ describe("once in a run", () => {
 })
 
 describe("once forever", () => {
-  claim("the same intent in another run is the same act, and names the run (G8)", () => {
+  onBoth("the same intent in another run is the same act, and names the run (G8)", () => {
     const { ledger, Pay, Trip } = world("forever")
     return Effect.gen(function* () {
       const first = yield* play(Trip, "a")
@@ -268,7 +269,7 @@ describe("once forever", () => {
     }).pipe(withWorker(Trip.toLayer(() => Pay(x))))
   })
 
-  claim("what another run took back is taken over, and only once that is known", () => {
+  onBoth("what another run took back is taken over, and only once that is known", () => {
     const { ledger, Pay, Trip } = world("forever", [], ["blocked"])
     return Effect.gen(function* () {
       const first = yield* play(Trip, "a")
@@ -284,7 +285,7 @@ describe("once forever", () => {
     }).pipe(withWorker(Trip.toLayer(({ id }) => (id === "a" ? Effect.andThen(Pay(x), failing) : Pay(x)))))
   })
 
-  claim("what a person undid later is taken over", () => {
+  onBoth("what a person undid later is taken over", () => {
     const { ledger, Pay, Trip } = world("forever")
     return Effect.gen(function* () {
       const first = yield* play(Trip, "a")
@@ -323,7 +324,7 @@ describe("once forever", () => {
     }).pipe(withWorker(Trip.toLayer(({ id }) => (id === "a" ? Effect.succeed(null) : Pay(x)))))
   })
 
-  claim("of an act whose record is gone a person says what it was", () => {
+  onBoth("of an act whose record is gone a person says what it was", () => {
     const { ledger, Pay, Trip } = world("forever")
     return Effect.gen(function* () {
       const outbox = yield* Outbox.Outbox
@@ -338,7 +339,7 @@ describe("once forever", () => {
     }).pipe(withWorker(Trip.toLayer(() => Pay(x))))
   })
 
-  claim("many runs at once make one act", () => {
+  onBoth("many runs at once make one act", () => {
     const { ledger, Pay, Trip } = world("forever", [Effect.sleep("30 millis")])
     return Effect.gen(function* () {
       const runs = yield* Effect.forEach(["a", "b", "c", "d", "e"], (id) => play(Trip, id), {

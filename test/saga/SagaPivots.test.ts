@@ -18,6 +18,7 @@ import {
   World,
   type Turn
 } from "../worker/bench.ts"
+import { onBoth } from "./families.ts"
 
 const x = { of: "x" }
 const y = { of: "y" }
@@ -47,7 +48,7 @@ const world = (script?: ReadonlyArray<Turn>) => {
 const standingOf = (run: Runs.Details) => run.standing.map(({ path }) => path).sort()
 
 describe("a pivot", () => {
-  claim("lets what was completed before it stand, and only what came later is taken back", () => {
+  onBoth("lets what was completed before it stand, and only what came later is taken back", () => {
     const { A, B, ledger, Ship, Trip } = world()
     return Effect.gen(function* () {
       const run = yield* play(Trip)
@@ -167,7 +168,7 @@ describe("a pivot", () => {
     )
   })
 
-  claim("as a line of a savepoint lets its failure pass too, though nothing else was written since", () => {
+  onBoth("as a line of a savepoint lets its failure pass too, though nothing else was written since", () => {
     const { A, ledger, Trip } = world()
     return Effect.gen(function* () {
       const run = yield* play(Trip)

@@ -19,6 +19,7 @@ import {
   World,
   type Turn
 } from "../worker/bench.ts"
+import { onBoth } from "./families.ts"
 
 const x = { of: "x" }
 const y = { of: "y" }
@@ -44,7 +45,7 @@ const world = (script?: ReadonlyArray<Turn>, inDoubt?: Tool.Policy) => {
 }
 
 describe("an act that is held", () => {
-  claim("is done when the saga has succeeded, in the order asked for, and its body goes on at once", () => {
+  onBoth("is done when the saga has succeeded, in the order asked for, and its body goes on at once", () => {
     const { A, ledger, Mail, Trip } = world()
     return Effect.gen(function* () {
       const run = yield* play(Trip)
@@ -126,7 +127,7 @@ describe("an act that is held", () => {
     )
   })
 
-  claim("goes on after its worker died, without the body", () => {
+  onBoth("goes on after its worker died, without the body", () => {
     const { ledger, Mail, Trip } = world(["hang"])
     let bodies = 0
     return Effect.gen(function* () {
@@ -184,7 +185,7 @@ describe("an act that is held", () => {
     }).pipe(withWorker(Trip.toLayer(() => Mail(x).pipe(Effect.andThen(Mail(y)), Effect.as(null)))))
   })
 
-  claim("is done though the run is cancelled meanwhile: nothing is taken back any more", () => {
+  onBoth("is done though the run is cancelled meanwhile: nothing is taken back any more", () => {
     const { A, ledger, Mail, Trip } = world(["blocked"])
     return Effect.gen(function* () {
       const stuck = yield* play(Trip)

@@ -2,6 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Schedule, Schema } from "effect"
 import { Failure, Runs, Tool } from "../../src/index.ts"
 import { claim, entriesOf, goOn, play, recordOf, atRest, Refused, saga, somebody, withWorker } from "./bench.ts"
+import { onBoth } from "../saga/families.ts"
 
 const x = { of: "x" }
 const failing = Effect.fail(new Refused({ as: "permanent", nth: 0 }))
@@ -80,7 +81,7 @@ const verifiedOf = Effect.fnUntraced(function* (runId: string) {
 })
 
 describe("what is read before an act", () => {
-  claim("is recorded with the intent and handed to the compensation", () => {
+  onBoth("is recorded with the intent and handed to the compensation", () => {
     const { Given, ledger } = shop()
     const Trip = saga("Trip", [Given])
     return Effect.gen(function* () {
@@ -217,7 +218,7 @@ describe("a guarded restore", () => {
 })
 
 describe("a look at what a compensation achieved", () => {
-  claim("says how it differs", () => {
+  onBoth("says how it differs", () => {
     const { Given } = shop()
     const Trip = saga("Trip", [Given])
     return Effect.gen(function* () {
@@ -245,7 +246,7 @@ describe("a look at what a compensation achieved", () => {
     }).pipe(withWorker(Trip.toLayer(() => Given(x).pipe(Effect.andThen(Given(x)), Effect.andThen(failing)))))
   })
 
-  claim("that fails for good, or dies, keeps nothing from being taken back, and says so", () => {
+  onBoth("that fails for good, or dies, keeps nothing from being taken back, and says so", () => {
     const { Given } = shop({ look: ["permanent", "die"] })
     const Trip = saga("Trip", [Given])
     return Effect.gen(function* () {
