@@ -75,6 +75,8 @@ export const make = (
   const heard = new Set(state.told)
   /** How many times it was told something that is not in the record yet. */
   let unheard = 0
+  /** What is to go on once it is durable what it goes on from. */
+  let owed = 0
   let driver: Fiber.Fiber<Rollback.Ending | Release.Ending> | undefined
   let isLeaving = false
   let isDown = false
@@ -244,19 +246,28 @@ export const make = (
 
   /** Lets go of a run of which nothing is in flight and that waits for something far away. */
   const considerResting = () => {
-    if (isDown || isLeaving || unheard > 0 || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
+    if (isDown || isLeaving || unheard > 0 || owed > 0 || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
     if (!isWaiting || !(isGoingBack || isReleasing || stage.isStill())) return
     const until = room.earliest()
     if (until === undefined || until - lease.now() > surroundings.holdMillis) rest(until)
   }
 
+  /** Goes on once all written so far is durable; the run is not let go of before that. */
+  const soon = (then: () => void) => {
+    owed++
+    pen.flush(() => {
+      owed--
+      then()
+    })
+  }
+
   /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
   const later = (path: string, ending: Unfinished, again: () => void) =>
-    pen.flush(() => {
+    soon(() => {
       if (isDown || isLeaving) return
       const isGivenUp = () => givenUp.has(path)
-      const waitingDesk = { ...desk, room, used, begin: setOff, noticed: considerResting, isGivenUp }
+      const waitingDesk = { ...desk, room, used, soon, begin: setOff, noticed: considerResting, isGivenUp }
       Waits.later(waitingDesk, path, ending, again)
       considerResting()
     })

@@ -83,7 +83,7 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
 
   const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
     const record = recorded?._tag === "wait" ? recorded : undefined
-    Waits.wait({ ...desk, room, used, begin, noticed: floor.noticed, isGivenUp: () => false }, path, waiting, record, (end) => {
+    Waits.wait({ ...desk, room, used, begin, noticed: floor.noticed, soon: desk.pen.flush, isGivenUp: () => false }, path, waiting, record, (end) => {
       giveUpChild.delete(path)
       if (end === undefined) return
       const given = Waits.answerOf(path, waiting, end)

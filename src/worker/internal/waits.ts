@@ -18,6 +18,8 @@ export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "st
   readonly used: Set<string>
   /** Whether nobody wants to know the end any more; then there is none in the record. */
   readonly isGivenUp: () => boolean
+  /** Goes on once all written so far is durable; the run is not let go of before that. */
+  readonly soon: (then: () => void) => void
   /** There is nothing more to do until the next notice. */
   readonly noticed: () => void
   /** Does something for the wait at `path`, once all written so far is durable. */
@@ -114,7 +116,7 @@ export const wait = (
 export const later = (desk: WaitingDesk, path: string, ending: Unfinished, again: () => void): void => {
   if (ending._tag === "waits") {
     const standing = recorded(desk.state, ending.path)
-    return wait(desk, ending.path, ending.waiting, standing, () => desk.pen.flush(again))
+    return wait(desk, ending.path, ending.waiting, standing, () => desk.soon(again))
   }
   // Given up, it goes no further than to where nothing is in doubt, and that may take as long.
   const wasGivenUp = desk.isGivenUp()
