@@ -79,6 +79,8 @@ export const make = (
   let owed = 0
   let driver: Fiber.Fiber<Rollback.Ending | Release.Ending> | undefined
   let isLeaving = false
+  /** How often it began to leave off. */
+  let leavings = 0
   let isDown = false
   let isGoingBack = state.rollback !== undefined
   /** The body has succeeded, and what was held for that is being done: nothing is taken back any more. */
@@ -193,6 +195,7 @@ export const make = (
 
   /** Starts nothing more; `then` is called when nothing is in flight any more. */
   const leave = (then: () => void) => {
+    leavings++
     stage.close()
     room.close()
     isLeaving = true
@@ -263,12 +266,15 @@ export const make = (
   }
 
   /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
-  const later = (path: string, ending: Unfinished, again: () => void) =>
+  const later = (path: string, ending: Unfinished, again: () => void) => {
+    const before = leavings
+    const isStill = () => !isDown && !isLeaving && leavings === before
     soon(() => {
-      if (isDown || isLeaving) return
+      if (!isStill()) return
       const isGivenUp = () => givenUp.has(path)
       const waitingDesk = { ...desk, room, used, soon, begin: setOff, noticed: considerResting, isGivenUp }
-      Waits.later(waitingDesk, path, ending, again)
+      // Meanwhile the run may have begun to go back, which is another way to its end.
+      Waits.later(waitingDesk, path, ending, () => isStill() && again())
       considerResting()
     })
 
