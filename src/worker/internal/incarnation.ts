@@ -277,6 +277,7 @@ export const make = (
       Waits.later(waitingDesk, path, ending, () => isStill() && again())
       considerResting()
     })
+  }
 
   const keepDeadline = () => {
     const until = deadline()
