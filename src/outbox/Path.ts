@@ -11,7 +11,7 @@
  * | `hotel/ReserveHotel` | a step in the branch `hotel` |
  * | `legs/0/HoldSeat` | a step in the first branch of the group `legs` |
  * | `plan-a/HoldSeat` | a step inside the savepoint `plan-a`, which is itself a step once it failed |
- * | `HoldSeat!compensate` | the taking-back of the call `HoldSeat` |
+ * | `HoldSeat!compensate` | the taking-back of the call `HoldSeat`, or the wait for that of the child `HoldSeat` |
  * | `HoldSeat!approval` | what the call `HoldSeat` waits for before it is made; also `!lock`, `!pause` |
  *
  * Names match `[A-Za-z][A-Za-z0-9_-]*`; only the branches of a list are numbers.
