@@ -54,6 +54,91 @@ export const doubtfulTransaction = Tool.transaction("A", {
   inDoubt
 })
 
+// ---- what is read before an act, held until the end, or done once
+
+export const heldWithSuccess = Tool.irreversible("A", {
+  parameters,
+  success: Schema.String,
+  execute: () => Effect.succeed(""),
+  inDoubt,
+  // @ts-expect-error what is held has no success: `gives its body no success`
+  release: "atCompletion"
+})
+export const pivotThatGoesBack = Tool.make("A", {
+  parameters,
+  execute: () => Effect.void,
+  compensate: () => Effect.void,
+  inDoubt,
+  // @ts-expect-error only an irreversible act is a pivot: no `pivot`
+  pivot: true
+})
+export const beforeForGood = Tool.irreversible("A", {
+  parameters,
+  execute: () => Effect.void,
+  inDoubt,
+  // @ts-expect-error nobody would be given what was there: no `before`
+  before: { schema: Schema.String, read: () => Effect.succeed("") }
+})
+export const wrongBefore = Tool.make("A", {
+  parameters,
+  execute: () => Effect.void,
+  compensate: () => Effect.void,
+  inDoubt,
+  // @ts-expect-error what is read is a `string`
+  before: { schema: Schema.String, read: () => Effect.succeed(1) }
+})
+export const nothingBefore = Tool.make("A", {
+  parameters,
+  execute: () => Effect.void,
+  // @ts-expect-error the tool reads nothing before: `before` is undefined
+  compensate: ({ before }) => Effect.logInfo(before.length),
+  inDoubt
+})
+export const restoreWithoutBefore = Tool.make("A", {
+  parameters,
+  success: Schema.String,
+  execute: () => Effect.succeed(""),
+  // @ts-expect-error there is no state to restore: no `before`
+  compensate: Tool.restore({
+    read: () => Effect.succeed(""),
+    version: (state: string) => state,
+    write: () => Effect.void
+  }),
+  inDoubt
+})
+export const unlookedAt = Tool.make("A", {
+  parameters,
+  execute: () => Effect.void,
+  compensate: () => Effect.void,
+  inDoubt,
+  // @ts-expect-error a look says `exact` or how it differs
+  verify: () => Effect.succeed(true)
+})
+export const onceByNumber = Tool.make("A", {
+  parameters,
+  execute: () => Effect.void,
+  compensate: () => Effect.void,
+  inDoubt,
+  // @ts-expect-error a business key is a `string`
+  once: () => 1
+})
+export const onceQuery = Tool.query("A", {
+  parameters,
+  execute: () => Effect.void,
+  // @ts-expect-error a query is no act: no `once`
+  once: ({ id }: { readonly id: string }) => id
+})
+const Onced = Tool.make("Onced", {
+  parameters,
+  execute: () => Effect.void,
+  compensate: () => Effect.void,
+  inDoubt,
+  once: ({ id }) => id
+})
+const Unready = Saga.make("Unready", { version: 1, payload: parameters, tools: [Onced], idempotencyKey })
+// @ts-expect-error a call that is done once may fail with `OnceConflict`
+export const unheardConflict = Unready.toLayer(({ id }) => Onced({ id }))
+
 // ---- a tool keeps to what it declares
 
 export const wrongSuccess = Tool.query("A", {

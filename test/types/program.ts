@@ -131,6 +131,53 @@ export const ReserveHotel = Tool.make("ReserveHotel", {
   inDoubt: Tool.askPerson
 })
 
+const Price = Schema.Struct({ version: Schema.Int, cents: Schema.Int })
+const shop = new Map<string, typeof Price.Type>()
+const priceOf = (sku: string) =>
+  Effect.map(Ledger, ({ account }) => shop.get(account + sku) ?? { version: 0, cents: 0 })
+
+export const Reprice = Tool.make("Reprice", {
+  parameters: { sku: Schema.String, cents: Schema.Int },
+  success: Price,
+  before: { schema: Price, read: ({ sku }) => priceOf(sku) },
+  execute: ({ sku, cents }) => Effect.map(priceOf(sku), ({ version }) => ({ version: version + 1, cents })),
+  compensate: Tool.restore({
+    read: ({ sku }) => priceOf(sku),
+    version: ({ version }) => version,
+    write: ({ before, found, parameters }) => {
+      said<Same<typeof before, typeof Price.Type>>()
+      said<Same<typeof found, typeof Price.Type>>()
+      return Effect.sync(() => shop.set(parameters.sku, { ...before, version: found.version + 1 }))
+    }
+  }),
+  compensateInDoubt: ({ before }) => Effect.logInfo(before.cents),
+  verify: ({ before, parameters }) =>
+    Effect.map(priceOf(parameters.sku), ({ cents }) =>
+      cents === before.cents ? Tool.exact : Tool.differs(`${cents} cents`)
+    ),
+  once: { key: ({ sku }) => sku, scope: "forever" },
+  inDoubt: Tool.idempotent
+})
+said<Same<Effect.Error<ReturnType<typeof Reprice>>, Tool.OnceConflict>>()
+said<Same<Tool.Services<typeof Reprice>, Ledger>>()
+
+// Held until the saga has succeeded, and a point of no return.
+export const Announce = Tool.irreversible("Announce", {
+  parameters: { sku: Schema.String },
+  execute: ({ sku }) => Mailer.use((mailer) => mailer.send(sku)),
+  inDoubt: Tool.askPerson,
+  release: "atCompletion",
+  once: ({ sku }) => sku
+})
+export const Ship = Tool.irreversible("Ship", {
+  parameters: { sku: Schema.String },
+  success: Schema.String,
+  execute: ({ sku }) => Effect.succeed(sku),
+  inDoubt: Tool.askPerson,
+  pivot: true
+})
+said<Same<Effect.Error<ReturnType<typeof Ship>>, never>>()
+
 export const SendItinerary = Tool.irreversible("SendItinerary", {
   parameters: { tripId: Schema.String },
   execute: ({ tripId }) => Mailer.use((mailer) => mailer.send(tripId)),
