@@ -96,8 +96,9 @@ describe("a child", () => {
 
   onBoth("whose branch is given up is cancelled and awaited, and its parent goes on", () => {
     const ledger = new World()
+    const gate = { open: false }
     const { A, D, settle, Settle } = family(ledger, {
-      C: { script: [Effect.sleep("50 millis")] },
+      C: { script: [until(() => gate.open)] },
       D: { script: [until(() => ledger.count("C:x") === 1), "permanent"] }
     })
     const Trip = saga("Trip", [A, D, Settle])
@@ -108,9 +109,14 @@ describe("a child", () => {
       )
     )
     return Effect.gen(function* () {
-      const run = yield* whole(Trip)
+      const { runId } = yield* Trip.start({ id: "a" })
+      const child = childId(runId, "all/0/Settle")
+      yield* until(() => ledger.count("C:x") === 1)
+      yield* until(() => Effect.map(entriesOf(child), (entries) => entries.includes("told")))
+      gate.open = true
+      const run = yield* settled(runId)
       assert.deepStrictEqual([run.state, resultOf(run)], ["completed", "A:x#1"])
-      assert.strictEqual((yield* childOf(run.runId, "all/0/Settle")).state, "rolled_back")
+      assert.strictEqual((yield* Runs.get(child)).state, "rolled_back")
       assert.deepStrictEqual(ledger.ledger.slice(-3), ["C:x!", "B:x!", "A:x"])
     }).pipe(withWorker(Layer.mergeAll(settle, trip)))
   })

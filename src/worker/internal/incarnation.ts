@@ -73,9 +73,7 @@ export const make = (
   /** Savepoints whose work is being taken back. */
   const goingBack = new Set<string>()
   const heard = new Set(state.told)
-  /** How many times it was told something that is not in the record yet. */
-  let unheard = 0
-  /** What is to go on once it is durable what it goes on from. */
+  /** What is to go on once it is durable what it goes on from: a word that it was told, the end of a wait. */
   let owed = 0
   let driver: Fiber.Fiber<Rollback.Ending | Release.Ending> | undefined
   let isLeaving = false
@@ -249,35 +247,34 @@ export const make = (
 
   /** Lets go of a run of which nothing is in flight and that waits for something far away. */
   const considerResting = () => {
-    if (isDown || isLeaving || unheard > 0 || owed > 0 || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
+    if (isDown || isLeaving || owed > 0 || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
     if (!isWaiting || !(isGoingBack || isReleasing || stage.isStill())) return
     const until = room.earliest()
     if (until === undefined || until - lease.now() > surroundings.holdMillis) rest(until)
   }
 
-  /** Goes on once all written so far is durable; the run is not let go of before that. */
+  /**
+   * Goes on once all written so far is durable, and the run is not let go of before that. Not where it began to leave off
+   * meanwhile: to go back is another way to its end.
+   */
   const soon = (then: () => void) => {
+    const before = leavings
     owed++
     pen.flush(() => {
       owed--
-      then()
+      if (!isDown && !isLeaving && leavings === before) then()
     })
   }
 
   /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
-  const later = (path: string, ending: Unfinished, again: () => void) => {
-    const before = leavings
-    const isStill = () => !isDown && !isLeaving && leavings === before
+  const later = (path: string, ending: Unfinished, again: () => void) =>
     soon(() => {
-      if (!isStill()) return
       const isGivenUp = () => givenUp.has(path)
       const waitingDesk = { ...desk, room, used, soon, begin: setOff, noticed: considerResting, isGivenUp }
-      // Meanwhile the run may have begun to go back, which is another way to its end.
-      Waits.later(waitingDesk, path, ending, () => isStill() && again())
+      Waits.later(waitingDesk, path, ending, again)
       considerResting()
     })
-  }
 
   const keepDeadline = () => {
     const until = deadline()
@@ -432,12 +429,12 @@ export const make = (
     const fresh = messages.filter((message) => !heard.has(message.id))
     if (fresh.length === 0) return
     for (const message of fresh) heard.add(message.id)
-    unheard++
+    owed++
     pen.record(
       fresh.map(Inbox.toldOf),
       fresh.map((message) => message.id),
       () => {
-        unheard--
+        owed--
         room.lookAround()
         considerResting()
       }
