@@ -6,7 +6,7 @@
  * sees it before {@link pause} returns, the others within their `poll`, and at once where notifications work; an attempt
  * under way is awaited.
  */
-import { Effect } from "effect"
+import type { Effect } from "effect"
 import type { Pause } from "../outbox/Gate.ts"
 import { Runs, type Who } from "./Runs.ts"
 import type { RunsError } from "./RunsError.ts"

@@ -14,7 +14,6 @@ import {
   resultOf,
   saga,
   somebody,
-  until,
   withWorker,
   World,
   type Temper,

@@ -11,9 +11,6 @@ import { notify } from "../queries/notify.ts"
 import type { Connections } from "./connections.ts"
 import { inRealTime } from "./connections.ts"
 
-/** The channel that all outboxes of a database speak on. */
-export const channel = "makegood"
-
 export interface Hints {
   readonly ready: () => void
   readonly inbox: (runId: string) => void
@@ -48,7 +45,7 @@ export const make = (connections: Connections): Hints => {
     if (flying) return
     flying = true
     queueMicrotask(() =>
-      Effect.runFork(Effect.suspend(() => connections.read(notify(channel, payloads())))).addObserver((exit) => {
+      Effect.runFork(Effect.suspend(() => connections.read(notify(payloads())))).addObserver((exit) => {
         flying = false
         // After a failure the rest waits for the next occasion: a database that is away needs no more of these.
         if (Exit.isFailure(exit)) return

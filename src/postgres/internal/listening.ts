@@ -9,7 +9,8 @@ import type { Scope } from "effect"
 import type { Hint } from "../../outbox/Outbox.ts"
 import type { Connections } from "./connections.ts"
 import { inRealTime } from "./connections.ts"
-import { channel, parse } from "./hints.ts"
+import { channel } from "../queries/notify.ts"
+import { parse } from "./hints.ts"
 
 export type Listen = (listener: (hint: Hint) => void) => Effect.Effect<void, never, Scope.Scope>
 

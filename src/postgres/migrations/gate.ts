@@ -9,7 +9,7 @@
  * Locks of the database, in this order: rows of `run`, `lock_turn`, keys in the order of their text, `inbox`.
  */
 import { format } from "../../outbox/Entry.ts"
-import { channel } from "../internal/hints.ts"
+import { channel } from "../queries/notify.ts"
 
 const ends = "('completed', 'rolled_back', 'partly_rolled_back')"
 

@@ -205,7 +205,8 @@ const counted = Effect.fnUntraced(function* (
     const before = yield* readBefore(desk, job, progress)
     if (before._tag === "ending") return { _tag: "ended", ending: before.ending }
     if (isAnnounced(job)) {
-      yield* commit(desk, [before.text === undefined ? intent : { ...intent, before: before.text }])
+      const whole = before.text === undefined ? intent : { ...intent, before: before.text }
+      yield* commit(desk, [whole])
       progress.lastIntendedAt = desk.lease.now()
     } else {
       progress.pending.push(intent)

@@ -13,7 +13,6 @@ import type { Waiting } from "../../wait/internal/waiting.ts"
 import * as Children from "./children.ts"
 import type { Job } from "./progress.ts"
 import type { Answer, Asked, Verdict } from "./scope.ts"
-import * as Undo from "./undo.ts"
 import * as Waits from "./waits.ts"
 
 type AskedStep = Asked["step"]
@@ -36,8 +35,8 @@ export const forward = (
     key: Identity.callKey(runId, path),
     digest: digestOfText(parameters.text),
     value: parameters.text,
-    ...(tool.pivot === true ? { pivot: true } : {}),
     ...(tool.kind === "transaction" && tool.compensation !== undefined ? { reversible: true } : {}),
+    ...(tool.pivot === true ? { pivot: true } : {}),
     ...(tool.undoWithinMillis === undefined ? {} : { undoWithin: tool.undoWithinMillis })
   },
   tool,
@@ -138,7 +137,7 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   }
   if (recorded._tag === "value" && step._tag === "record") return undefined
   if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
-  if (recorded._tag === "call" && step._tag === "undo") return Undo.difference(step, recorded)
+  if (recorded._tag === "call" && step._tag === "undo") return undoDifference(step, recorded)
   if (recorded._tag !== "call" || step._tag !== "call") {
     return `The record has ${kindOf(recorded)} at ${path}, the body asked for ${kindAsked(step)}.`
   }
@@ -225,7 +224,7 @@ export const recall = (asked: Asked): Answer | Verdict => {
   if (recorded?._tag === "call" && step._tag === "call" && recorded.intent.held !== undefined) {
     return { exit: Exit.succeed(undefined), stamp: recorded.intent.held }
   }
-  if (step._tag === "undo") return Undo.recall(asked)
+  if (step._tag === "undo") return recallUndo(asked)
   if (recorded?._tag !== "call" || step._tag !== "call" || recorded.outcome === undefined) {
     return { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as what the body asked for.` }
   }
@@ -240,3 +239,26 @@ export const recall = (asked: Asked): Answer | Verdict => {
     ? { exit: Exit.die(new Error(`${path} was given up`)), stamp }
     : answer(step.tool.failure, entry.value, stamp, Exit.fail)
 }
+
+// ---- taking back while the body goes on
+
+/** Calls that the body asked to have taken back. */
+export type Undo = Extract<AskedStep, { readonly _tag: "undo" }>
+
+/** What was asked, as it is recorded. */
+export const undoText = ({ paths }: Undo): string => JSON.stringify(paths)
+
+/** Both sides in words where the record takes back something else. */
+const undoDifference = (step: Undo, { intent, path }: RunState.Call): string | undefined =>
+  intent.act === "undo" && intent.digest === digestOfText(undoText(step))
+    ? undefined
+    : `The record has ${intent.tool} with ${intent.value} at ${path}, the body asked to take back ${undoText(step)}.`
+
+/** The answer to one that the record knows the end of. */
+const recallUndo = ({ path, recorded }: Asked): Answer | Verdict =>
+  recorded?._tag === "call" && recorded.outcome !== undefined
+    ? {
+        exit: Exit.succeed(JSON.parse(recorded.outcome.entry.value ?? "{}")),
+        stamp: recorded.outcome.stamp
+      }
+    : { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as a taking-back of calls.` }

@@ -5,17 +5,14 @@ import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Path from "../../outbox/Path.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import * as Identity from "../../saga/internal/identity.ts"
+import { type Undo, undoText } from "./jobs.ts"
 import { durable } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
-import type { Answer, Asked, SingleStep, Verdict } from "./scope.ts"
+import type { Asked } from "./scope.ts"
 import type { Floor } from "./steps.ts"
-
-type Undo = Extract<SingleStep, { readonly _tag: "undo" }>
 
 /** What became of a call that was to be taken back. */
 type Became = "takenBack" | "stands" | "didNotHappen"
-
-const textOf = ({ paths }: Undo): string => JSON.stringify(paths)
 
 const intentOf = (runId: string, path: string, step: Undo): Entry.Intended => ({
   _tag: "intended",
@@ -24,8 +21,8 @@ const intentOf = (runId: string, path: string, step: Undo): Entry.Intended => ({
   toolVersion: 1,
   act: "undo",
   key: Identity.callKey(runId, path),
-  digest: digestOfText(textOf(step)),
-  value: textOf(step)
+  digest: digestOfText(undoText(step)),
+  value: undoText(step)
 })
 
 const becameOf = (state: RunState.RunState, path: string): Became => {
@@ -33,21 +30,6 @@ const becameOf = (state: RunState.RunState, path: string): Became => {
   if (call?.outcome?._tag !== "succeeded") return "didNotHappen"
   return RunState.callState(call) === "compensated" ? "takenBack" : "stands"
 }
-
-/** Both sides in words where the record takes back something else. */
-export const difference = (step: Undo, { intent, path }: RunState.Call): string | undefined =>
-  intent.act === "undo" && intent.digest === digestOfText(textOf(step))
-    ? undefined
-    : `The record has ${intent.tool} with ${intent.value} at ${path}, the body asked to take back ${textOf(step)}.`
-
-/** The answer to one that the record knows the end of. */
-export const recall = ({ path, recorded }: Asked): Answer | Verdict =>
-  recorded?._tag === "call" && recorded.outcome !== undefined
-    ? {
-        exit: Exit.succeed(JSON.parse(recorded.outcome.entry.value ?? "{}")),
-        stamp: recorded.outcome.stamp
-      }
-    : { reason: "diverged", path, why: `The outcome of ${path} is recorded, but not as a taking-back of calls.` }
 
 /** Takes them back, newest first, then tells the body what became of each. */
 export const perform = (floor: Floor, asked: Asked, step: Undo): void => {
