@@ -21,7 +21,9 @@ const claims = {
   "22-agent-undo": "lets a model take back its own calls, but none that others were made with",
   "30-child-sagas": "takes a child back as a whole, by itself where it fails and with its parent after it completed",
   "31-undo": "takes back a completed run once, and refuses where a tool says that it is too late",
-  "32-versions": "changes a saga while runs of it are under way, and says before a deploy which would not go on"
+  "32-versions": "changes a saga while runs of it are under way, and says before a deploy which would not go on",
+  "40-approvals": "waits for a manager through three days without a process, and for one who refuses, and for nobody",
+  "41-locks-and-pauses": "has runs wait for a lock and for a tool, and refuses to close a circle"
 }
 
 // Hang guards, for machines that have much else to do: an example with a Postgres of its own takes 3 seconds by itself.

@@ -9,7 +9,7 @@
 import { Effect, Layer, Option, Schedule, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { PgClient } from "@effect/sql-pg"
-import { Failure, Outbox, Runs, Saga, Tool, Toolkit, Worker } from "makegood"
+import { Approval, Failure, Outbox, Runs, Saga, Tool, Toolkit, Worker } from "makegood"
 import { Postgres } from "makegood/postgres"
 import { Airline, BookLedger, BookTrip, BookTripLive, CardDeclined, ChargeCard } from "./program.ts"
 import { FindFlights, HoldSeat, type Ledger, NoSeats, Payments, PaymentsUnavailable, SettleUpLive } from "./program.ts"
@@ -420,3 +420,50 @@ export const wrongResolution = Runs.resolve("run", "path", { happened: undefined
 export const nobodyDecides = Runs.cancel("run", {})
 // @ts-expect-error a transaction tool is listed like any other: `BookLedger`
 export const unlistedTransaction: Effect.Effect<unknown> = BookLedger({ cents: 1 })
+
+// ---- who is asked, and what that may come to
+
+const AskFirst = Tool.irreversible("AskFirst", {
+  parameters,
+  needsApproval: ({ id }) => id !== "",
+  execute: () => Effect.void,
+  inDoubt
+})
+const NeverAsk = Tool.irreversible("NeverAsk", {
+  parameters,
+  needsApproval: false,
+  execute: () => Effect.void,
+  inDoubt
+})
+const Exclusive = Tool.irreversible("Exclusive", {
+  parameters,
+  lock: ({ id }) => [id],
+  execute: () => Effect.void,
+  inDoubt
+})
+// @ts-expect-error a call that needs approval may fail with `Refused`
+export const unheard: Effect.Effect<void, never, Tool.Listed<"AskFirst">> = AskFirst({ id: "1" })
+// @ts-expect-error a call that locks may fail with `LockRefused`
+export const unlocked: Effect.Effect<void, never, Tool.Listed<"Exclusive">> = Exclusive({ id: "1" })
+export const asked: Effect.Effect<void, never, Tool.Listed<"NeverAsk">> = NeverAsk({ id: "1" })
+export const unknownParameterAsked = Tool.irreversible("A", {
+  parameters,
+  // @ts-expect-error there is no parameter `cents`
+  needsApproval: ({ cents }) => cents > 1,
+  execute: () => Effect.void,
+  inDoubt
+})
+export const unknownParameterChanged = Tool.irreversible("A", {
+  parameters,
+  needsApproval: true,
+  // @ts-expect-error there is no parameter `cents` to be changed
+  approval: { mayChange: ["cents"] },
+  execute: () => Effect.void,
+  inDoubt
+})
+// @ts-expect-error an agent has no way to decide: it is no `person`
+export const decidedByAgent = Runs.approve("id", "A!approval", { digest: "" }, Approval.agent("gpt"))
+// @ts-expect-error a no says why: `why` is missing
+export const noReason = Runs.reject("id", "A!approval", { digest: "" }, Approval.person("ada"))
+// @ts-expect-error a request may be denied: `Refused`
+export const requested: Effect.Effect<unknown, never, Saga.Running> = Approval.request("Discount")
