@@ -417,7 +417,8 @@ export const isInDoubt = (call: Call): boolean => call.outcome === undefined && 
 /** Where a call stands. A compensation that was given up, until a person says more, has failed. */
 export const callState = (call: Call): CallState => {
   const { compensation, outcome } = call
-  if (call.skipped !== undefined && compensation?.outcome?._tag !== "succeeded") return "skipped"
+  const isUnderWay = compensation !== undefined && isInDoubt(compensation)
+  if (call.skipped !== undefined && !isUnderWay && compensation?.outcome?._tag !== "succeeded") return "skipped"
   if (compensation !== undefined) {
     const state = callState(compensation)
     return state === "compensation_failed" ? state : state === "succeeded" ? "compensated" : "compensating"

@@ -57,7 +57,9 @@ const itemOf = (call: Call, { canCompensate, isPassed }: Rules): CallItem => {
   if (isDuplicate(call)) return { _tag: "nothing", call }
   if (nothingDone.has(call.intent.act)) return { _tag: "nothing", call }
   if (isCompensated(call)) return { _tag: "compensated", call }
-  if (call.skipped !== undefined) return { _tag: "standing", call, why: "skipped" }
+  // A taking-back that may have happened is settled, whatever a person said meanwhile: else it would be hidden (G10).
+  const isUnderWay = call.compensation !== undefined && isInDoubt(call.compensation)
+  if (call.skipped !== undefined && !isUnderWay) return { _tag: "standing", call, why: "skipped" }
   // A doubt that `compensateInDoubt` is settling goes on as that compensation.
   if (call.compensation !== undefined) return { _tag: "compensate", call }
   if (call.outcome === undefined) return isInDoubt(call) ? { _tag: "settle", call } : { _tag: "nothing", call }

@@ -33,6 +33,7 @@ const writes = {
   lock: { name: "lock", says: "a run takes locks or stands in line", of: "run" },
   awaitTool: { name: "tool-awaited", says: "a call has itself be woken when its tool is let go", of: "run" },
   link: { name: "link-kept", says: "a link to decide by is kept", of: "run" },
+  bind: { name: "key-bound", says: "a business key is bound to a call", of: "run" },
   claim: { name: "claim", says: "a worker takes runs", of: "worker" },
   release: { name: "release", says: "a worker gives runs back", of: "worker" },
   register: { name: "register", says: "a worker makes itself known", of: "worker" },

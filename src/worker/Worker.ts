@@ -18,6 +18,7 @@ import { requestOf } from "../wait/internal/requests.ts"
 import * as Clearance from "./internal/clearance.ts"
 import * as Limits from "./internal/limits.ts"
 import { make } from "./internal/pool.ts"
+import * as Landmark from "./Landmark.ts"
 
 export { Worker } from "../saga/internal/engine.ts"
 
@@ -71,7 +72,7 @@ export interface Options<out R = never> {
 export const layer = <R = never>(options: Options<R> = {}): Layer.Layer<Worker | Runs, OutboxError, Outbox | R> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const outbox = yield* Outbox
+      const outbox = Landmark.marked(yield* Outbox)
       const transactions = Option.getOrUndefined(yield* Effect.serviceOption(Transactions))
       const lease = Duration.fromInputUnsafe(options.lease ?? "15 seconds")
       const leaseMillis = Duration.toMillis(lease)

@@ -7,13 +7,14 @@ import { Outbox } from "../../src/index.ts"
 import * as Landmark from "../../src/worker/Landmark.ts"
 import { written } from "./document.ts"
 
+const readers =
+  "afterCommit inTransaction get find list startingWith entries inbox inboxOf listen expired requests findLink lines pauses gate"
 /** What of the outbox and of its gate writes nothing, or is no business of a worker or of `Runs`. */
 const unmarked = new Set([
-  // They read, or only listen.
-  ...["afterCommit", "inTransaction", "get", "find", "list", "startingWith", "entries", "inbox", "inboxOf", "listen"],
-  ...["expired", "requests", "findLink", "lines", "pauses", "gate"],
+  ...readers.split(" "),
   // Retention and archives: no process of theirs holds anything, and each is one step.
-  ...["remove", "restore"],
+  "remove",
+  "restore",
   // Marked by entry, in the pen.
   "append"
 ])

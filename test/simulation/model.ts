@@ -4,6 +4,7 @@
  * It knows nothing of replays, claims or appends. It is told how each call and wait ended, and says what the body gave,
  * and which savepoints failed. Failures of branches are ordered by the place of the last outcome before them.
  */
+import type * as Entry from "../../src/outbox/Entry.ts"
 import * as Path from "../../src/outbox/Path.ts"
 import type { RunState, Step } from "../../src/outbox/RunState.ts"
 import type { Node } from "./program.ts"
@@ -27,8 +28,23 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
     switch (part._tag) {
       case "fail":
         return { _tag: "failed", tag: "Refused", at }
-      case "call":
-        return outcomeOf(state.steps.get(scope.next(part.tool)), at)
+      case "call": {
+        const path = scope.next(part.tool)
+        const step = state.steps.get(path)
+        // It is done only when the body has succeeded, and answered at once.
+        if (part.tool === "Held")
+          return step === undefined ? { _tag: "open", at } : { _tag: "gave", value: "held", at: step.seq }
+        if (step !== undefined) return outcomeOf(step, at)
+        // Given up while it waited for somebody's word, or for a lock: that wait was awaited.
+        const waits = (["approval", "lock", "pause"] as const).map((wait) => state.waits.get(Path.waitOf(path, wait)))
+        return { _tag: "open", at: Math.max(at, ...waits.map((wait) => wait?.outcome?.seq ?? 0)) }
+      }
+      case "child":
+        return outcomeOf(state.steps.get(scope.next("Child")), at)
+      case "approval":
+        return outcomeOf(state.steps.get(scope.next("Nod")), at)
+      case "pivot":
+        return outcomeOf(state.steps.get(scope.next("pivot")), at)
       case "record":
         return outcomeOf(state.steps.get(scope.next("value")), at)
       case "sleep":
@@ -63,6 +79,14 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         const path = scope.next("plan")
         const came = walk(part.node, new Scope(path), at)
         if (came._tag !== "failed") return came
+        // What a pivot lets stand cannot be taken back.
+        if (
+          Array.from(state.steps.values()).some(
+            (step) => step._tag === "value" && step.pivot && Path.isInside(step.path, path)
+          )
+        ) {
+          return { _tag: "gave", value: `not ${came.tag}`, at: came.at }
+        }
         failed.push(path)
         const step = state.steps.get(path)
         if (step?._tag !== "savepoint" || step.outcome === undefined) return { _tag: "open", at: came.at }
@@ -99,13 +123,26 @@ class Scope {
 
 const outcomeOf = (step: Step | undefined, at: number): Came => {
   if (step === undefined) return { _tag: "open", at }
-  if (step._tag === "value") return { _tag: "gave", value: JSON.parse(step.value) as string, at: step.seq }
+  if (step._tag === "value") {
+    return { _tag: "gave", value: step.pivot ? "pivot" : (JSON.parse(step.value) as string), at: step.seq }
+  }
   const { outcome } = step
   if (outcome === undefined) return { _tag: "open", at }
   const { seq } = outcome
   if (step._tag === "wait" && "entry" in outcome) {
-    const { how } = outcome.entry as { readonly how: string }
+    const { how, value } = outcome.entry as Entry.Answered
     if (step.asked.wait === "timer") return { _tag: "gave", value: "slept", at: seq }
+    if (step.asked.wait === "approval") {
+      return how === "approved"
+        ? { _tag: "gave", value: "nodded", at: seq }
+        : { _tag: "failed", tag: "ApprovalRefused", at: seq }
+    }
+    if (step.asked.wait === "child") {
+      if (how === "completed") return { _tag: "gave", value: JSON.parse(value ?? "null") as string, at: seq }
+      // Given up: nobody hears of that.
+      if (value === undefined) return { _tag: "open", at: seq }
+      return { _tag: "failed", tag: (JSON.parse(value) as { readonly _tag: string })._tag, at: seq }
+    }
     return { _tag: "gave", value: how === "due" ? "silence" : "nudged", at: seq }
   }
   if (step._tag !== "call" || step.outcome === undefined) return { _tag: "open", at }

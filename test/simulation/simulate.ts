@@ -1,217 +1,412 @@
-/** One simulated life of a run: processes that die at landmarks, one after the other, over one outbox and one world. */
-import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
-import { Outbox, Runs, Worker } from "makegood"
+/**
+ * One simulation: a few runs, workers that die, stop and stand still, an outbox and a world that err, and people, in
+ * virtual time and from one seed. The same seed gives the same trace.
+ */
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { createHash } from "node:crypto"
+import { Approval, Outbox, Runs, Worker } from "makegood"
+import type { Stored } from "../../src/outbox/Entry.ts"
 import * as Path from "../../src/outbox/Path.ts"
-import * as RunState from "../../src/outbox/RunState.ts"
-import * as Rollback from "../../src/saga/Rollback.ts"
+import * as Virtual from "../../src/testing/internal/virtual.ts"
 import * as Landmark from "../../src/worker/Landmark.ts"
-import { meaningOf } from "./model.ts"
-import { type Node, program, sagaOf } from "./program.ts"
-import { type Process, World } from "./world.ts"
+import { between, random } from "./chance.ts"
+import { judge } from "./judge.ts"
+import { type Life, seenBy, type Settings } from "./outbox.ts"
+import { layerOf, Nudge, Parent } from "./program.ts"
+import { World } from "./world.ts"
 
-/** How many landmarks each process lives to see; after these comes one that lives. */
-export interface Plan {
-  readonly seed: number
-  readonly trouble: number
-  readonly deaths: ReadonlyArray<number>
-  /** Whether what a dead process was about to write is still written, after its successor took over. */
-  readonly zombies: boolean
-  /** The landmark at which the run is cancelled. */
-  readonly cancelAt?: number
-  /** The landmark at which the run is sent its signal. */
-  readonly signalAt?: number
-}
-
-/** What was found wrong, in words; empty where all is well. */
+/** What was found; `wrongs` is empty where all is well. */
 export interface Report {
   readonly wrongs: ReadonlyArray<string>
-  readonly state: string
-  readonly landmarks: number
+  /** How the runs ended. */
+  readonly ends: ReadonlyArray<string>
+  /** A hash of all that happened, in its order. */
+  readonly trace: string
+  readonly landmarks: ReadonlySet<string>
+  readonly deaths: number
+  readonly troubles: number
+  /** Virtual time. */
+  readonly millis: number
 }
 
-type Service = Outbox.Outbox["Service"]
+const leaseMillis = 4_000
+const startedAt = 1_767_225_600_000
+/** From then on nothing goes wrong any more. */
+const calmMillis = 45_000
+/** By then everything has ended. */
+const endMillis = 400_000
+const mostWakes = 200_000
 
-/** The outbox as a process sees it: after its death nothing is answered, and nothing written but by a zombie. */
-const seenBy = (
-  process: Process,
-  outbox: Service,
-  late: Array<Effect.Effect<unknown, unknown>>,
-  zombies: boolean
-): Service => {
-  const seen: Record<string, unknown> = { ...outbox }
-  for (const [name, operation] of Object.entries(outbox)) {
-    const guard = (effect: Effect.Effect<unknown, unknown>) =>
-      Effect.suspend(() => {
-        if (process.alive)
-          return Effect.flatMap(effect, (answer) => (process.alive ? Effect.succeed(answer) : Effect.never))
-        if (zombies && name === "append") late.push(effect)
-        return Effect.never
-      })
-    if (name === "listen") continue
-    seen[name] =
-      typeof operation === "function"
-        ? (...args: ReadonlyArray<unknown>) =>
-            guard((operation as (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>)(...args))
-        : guard(operation as Effect.Effect<unknown, unknown>)
-  }
-  return seen as unknown as Service
-}
-
-export const simulate = Effect.fnUntraced(function* ({ cancelAt, deaths, seed, signalAt, trouble, zombies }: Plan) {
-  const world = new World(seed * 7 + 1, trouble)
-  const node: Node = program(seed)
-  const outbox = Context.get(yield* Layer.build(Layer.fresh(Outbox.layerMemory)), Outbox.Outbox)
-  const late: Array<Effect.Effect<unknown, unknown>> = []
-  let landmarks = 0
-  let runId = ""
-  for (const [generation, span] of [...deaths, Number.POSITIVE_INFINITY].entries()) {
-    const process: Process = { alive: true }
-    let left = span
-    let died = () => {}
-    const death = new Promise<void>((resolve) => (died = resolve))
-    Landmark.listen((_, id) => {
-      if (!process.alive) return
-      landmarks++
-      if (landmarks === cancelAt) Effect.runFork(tell(outbox, id, { message: "cancel", by: "somebody" }))
-      if (landmarks === signalAt) Effect.runFork(tell(outbox, id, { message: "signal", name: "Nudge", by: "somebody" }))
-      if (--left <= 0) {
-        process.alive = false
-        died()
-      }
-    })
-    const { layer, saga } = sagaOf(world, process, node)
-    const scope = yield* Scope.make()
-    const context = yield* Layer.buildWithScope(
-      layer.pipe(
-        Layer.provideMerge(Worker.layer({ poll: "5 millis", grace: 0, hold: "2 millis" })),
-        Layer.provide(Layer.succeed(Outbox.Outbox, seenBy(process, outbox, late, zombies))),
-        Layer.provide(Logger.layer([]))
-      ),
-      scope
-    )
-    const worker = yield* Context.get(context, Worker.Worker).id
-    const ended = Effect.gen(function* () {
-      if (generation === 0) yield* Effect.forkChild(Effect.provideContext(saga.start({ id: "one" }), context))
-      while (true) {
-        yield* Effect.sleep("1 millis")
-        const run = (yield* outbox.list({ limit: 1 }))[0]
-        if (run === undefined) continue
-        runId = run.runId
-        if (Outbox.isEnd(run.state) || run.state === "stuck") return true
-      }
-    })
-    const isOver = yield* Effect.raceFirst(
-      Effect.timeout(ended, "5 seconds"),
-      Effect.as(
-        Effect.promise(() => death),
-        false
-      )
-    )
-    const wasAlive = process.alive
-    process.alive = false
-    yield* Effect.forkDetach(Scope.close(scope, Exit.void))
-    yield* outbox.retire(worker)
-    if (isOver && wasAlive) break
-    // Even a start that died on its way is asked for again.
-    if (runId === "") yield* startAgain(outbox, saga)
-  }
-  Landmark.listen(undefined)
-  for (const effect of late) yield* Effect.exit(effect)
-  return yield* judge(world, node, outbox, runId, landmarks)
-}, Effect.scoped)
-
-const tell = (outbox: Service, runId: string, told: Outbox.Message["told"]) =>
-  Effect.ignore(outbox.send({ id: told.message, runId, told }))
-
-const startAgain = (outbox: Service, saga: ReturnType<typeof sagaOf>["saga"]) =>
-  saga.start({ id: "one" }).pipe(Effect.provide(Runs.layer), Effect.provideService(Outbox.Outbox, outbox))
-
-/** Compares the record with the world (G1, G2, G5, G7, G10, G16). */
-const judge = Effect.fnUntraced(function* (
-  world: World,
-  node: Node,
-  outbox: Service,
-  runId: string,
-  landmarks: number
-) {
-  const wrongs = [...world.wrongs]
-  const entries = yield* outbox.entries(runId, { from: 0 })
-  const state = RunState.fold(entries)
-  const run = (yield* outbox.list({ limit: 1 }))[0]!
-  entries.forEach((stored, index) => {
-    if (stored.seq !== index) wrongs.push(`entry ${index} has seq ${stored.seq}`)
-  })
-  if (!Outbox.isEnd(run.state)) wrongs.push(`the run is ${run.state}: ${state.stuck?.reason} ${state.stuck?.why}`)
-  const calls = Array.from(state.steps.values()).filter((step) => step._tag === "call")
-  const savepoints = Array.from(state.steps.values()).filter((step) => step._tag === "savepoint")
-  const recorded = new Map(calls.map((call) => [call.intent.key, call]))
-  const standing = new Set(Rollback.standing(state).map((call) => call.path))
-  for (const act of world.acts.values()) {
-    const call = recorded.get(act.key)
-    if (call?.outcome?._tag !== "succeeded") wrongs.push(`${act.path} happened, the record says ${call?.outcome?._tag}`)
-    if (run.state === "completed") {
-      const isTakenBack = savepoints.some((savepoint) => Path.isInside(act.path, savepoint.path))
-      const isExpected = isTakenBack && call?.intent.act === "reversible"
-      if (act.undone !== isExpected) wrongs.push(`${act.path} is ${act.undone ? "" : "not "}undone in a completed run`)
-      if (isTakenBack && !act.undone && !standing.has(act.path)) wrongs.push(`${act.path} stands and is not listed`)
-    }
-    if (run.state === "rolled_back" && !act.undone) wrongs.push(`${act.path} stands though the run was rolled back`)
-    if (run.state === "partly_rolled_back" && act.undone === standing.has(act.path)) {
-      wrongs.push(
-        `${act.path} is ${act.undone ? "" : "not "}undone, and ${standing.has(act.path) ? "" : "not "}listed as standing`
-      )
-    }
-  }
-  for (const call of calls) {
-    if (call.intent.act === "query") continue
-    const happened = world.acts.has(call.intent.key)
-    if (call.outcome?._tag === "succeeded" && !happened) wrongs.push(`the record says ${call.path} happened`)
-    for (const one of [call, call.compensation]) {
-      if (one === undefined) continue
-      const executions = world.executions.get(one.intent.key) ?? 0
-      if (executions > one.attempt)
-        wrongs.push(`${one.path} was executed ${executions} times in ${one.attempt} attempts`)
-    }
-  }
-  // Each rollback by itself: the one of the run, and that of each savepoint.
-  const rollbackOf = (path: string): string => {
-    const began = state.steps.get(path)
-    const seq = began?._tag === "call" ? (began.compensation?.seq ?? -1) : -1
-    const around = savepoints.filter(
-      (one) => Path.isInside(path, one.path) && one.seq < seq && seq < (one.outcome?.seq ?? Number.POSITIVE_INFINITY)
-    )
-    const isWhole = state.rollback !== undefined && seq > rollbackBegan
-    return isWhole ? Path.root : (around.map((one) => one.path).toSorted((a, b) => b.length - a.length)[0] ?? Path.root)
-  }
-  const rollbackBegan = entries.find(({ entry }) => entry._tag === "rollback_began")?.seq ?? Number.POSITIVE_INFINITY
-  // What was found out only while going back is taken back first, the youngest intent foremost.
-  const completionOf = ({ outcome, seq }: RunState.Call) =>
-    outcome!.seq > rollbackBegan ? Number.MAX_SAFE_INTEGER / 2 + seq : outcome!.seq
-  const byCompletion = calls
-    .filter((call) => call.outcome?._tag === "succeeded" && call.intent.act === "reversible")
-    .sort((a, b) => completionOf(b) - completionOf(a))
-    .map((call) => call.path)
-    .filter((path) => world.undoings.includes(path))
-  for (const scope of new Set(world.undoings.map(rollbackOf))) {
-    const done = byCompletion.filter((path) => rollbackOf(path) === scope).join()
-    const undone = world.undoings.filter((path) => rollbackOf(path) === scope).join()
-    if (undone !== done) wrongs.push(`taken back in the order ${undone}, newest first would be ${done}`)
-  }
-  if (run.state === "completed" || state.rollback?.cause === "failed") {
-    const { came, failed } = meaningOf(node, state)
-    const result: unknown = JSON.parse(run.result ?? "null")
-    if (run.state === "completed" ? came._tag !== "gave" || came.value !== result : came._tag !== "failed") {
-      wrongs.push(`the model says ${JSON.stringify(came)}, the run ended as ${run.state} with ${run.result}`)
-    }
-    if (came._tag === "failed" && came.tag !== (result as { readonly _tag: string })._tag) {
-      wrongs.push(`the model fails with ${came.tag}, the run with ${run.result}`)
-    }
-    for (const { path } of savepoints) {
-      if (!failed.includes(path)) wrongs.push(`the savepoint ${path} was taken back, and in the model it did not fail`)
-    }
-  }
-  if (process.env["SHOW"] !== undefined)
-    for (const s of entries) console.log(s.seq, s.epoch, JSON.stringify(s.entry).slice(0, 160))
-  const report: Report = { wrongs, state: run.state, landmarks }
-  return report
+const workerOptions = (name: string, isTold: boolean): Worker.Options => ({
+  name,
+  lease: leaseMillis,
+  margin: 1_000,
+  heartbeat: 1_300,
+  poll: 1_000,
+  grace: 700,
+  hold: 300,
+  ...(isTold ? { onRequest: () => Effect.void } : {})
 })
+
+/** Everything that depends on the seed alone. */
+const planOf = (seed: number) => {
+  const chance = random(seed * 31 + 7)
+  const some = (share: number, most: number) => (chance() < share ? chance() * most : 0)
+  return {
+    runs: between(chance, 1, 3),
+    workers: between(chance, 1, 3),
+    worldTrouble: some(0.6, 0.2),
+    outboxTrouble: some(0.6, 0.12),
+    deaths: chance() < 0.25 ? 0 : between(chance, 1, 5),
+    stops: chance() < 0.7 ? 0 : between(chance, 1, 3),
+    cancels: chance() < 0.75 ? 0 : 1,
+    holds: chance() < 0.85 ? 0 : 1,
+    undoes: chance() < 0.12,
+    skips: chance() < 0.1,
+    pauses: chance() < 0.1,
+    chance
+  }
+}
+
+export const simulate = async (seed: number): Promise<Report> => {
+  const { chance, ...plan } = planOf(seed)
+  const virtual = Virtual.make(startedAt)
+  const outsider: Virtual.Process = { name: "outside", alive: true }
+  const context = virtual.contextOf(outsider, `outside ${seed}`)
+  const outside = Effect.runForkWith(context)
+  const trace = createHash("sha256")
+  const landmarks = new Set<string>()
+  let deaths = 0
+  let troubles = 0
+  /** What was sent to the outbox and has not arrived there. */
+  let onTheirWay = 0
+  let activity = 0
+  const elapsed = () => virtual.now() - startedAt
+  const isCalm = () => elapsed() > calmMillis
+  const note = (...what: ReadonlyArray<unknown>) => {
+    activity++
+    trace.update(`${elapsed()} ${what.join(" ")}\n`)
+  }
+
+  const later = (millis: number, act: () => void) => {
+    outside(Effect.sleep(millis)).addObserver(act)
+  }
+
+  const outbox = Context.get(
+    Effect.runSyncWith(context)(Effect.scoped(Layer.build(Layer.fresh(Outbox.layerMemory)))),
+    Outbox.Outbox
+  )
+  const people = Context.get(
+    Effect.runSyncWith(Context.add(context, Outbox.Outbox, Landmark.marked(outbox)))(
+      Effect.scoped(Layer.build(Runs.layer))
+    ),
+    Runs.Runs
+  )
+  const world = new World({
+    chance: random(seed * 7 + 1),
+    trouble: () => (isCalm() ? 0 : plan.worldTrouble),
+    now: virtual.now,
+    later
+  })
+
+  // ---- workers
+
+  /** Random ids in the order in which they came up, so that traces can be compared. */
+  const ids = new Map<string, string>()
+  const nameOf = (id: unknown) => {
+    const key = String(id)
+    if (!ids.has(key)) ids.set(key, `w${ids.size}`)
+    return ids.get(key)
+  }
+  let turned = true
+  const settings: Settings = {
+    chance: random(seed * 13 + 5),
+    trouble: () => (isCalm() ? 0 : plan.outboxTrouble),
+    later: (millis, act) => {
+      onTheirWay++
+      later(millis, () => {
+        onTheirWay--
+        act()
+      })
+    },
+    outside,
+    failed: () => void troubles++,
+    done: (process, name, args, exit) => {
+      const [first] = args as ReadonlyArray<Record<string, unknown>>
+      if (name === "register") nameOf(first?.["id"])
+      if (name === "append") {
+        const { appendId, change, entries, epoch, runId, seq } = args[0] as Outbox.Append
+        if (change !== undefined) turned = true
+        note(
+          process.name,
+          name,
+          runId,
+          epoch,
+          appendId,
+          seq,
+          entries.map(({ _tag }) => _tag).join(),
+          change?.state,
+          outcomeOf(exit)
+        )
+      } else if (name === "claim") {
+        const claims = Exit.isSuccess(exit) ? (exit.value as ReadonlyArray<Outbox.Claim>) : []
+        note(process.name, name, claims.map(({ epoch, run, seq }) => `${run.runId}/${epoch}/${seq}`).join())
+      } else note(process.name, name)
+    }
+  }
+
+  /** How many lives are still to end by death. */
+  let mortal = plan.deaths
+  const lives: Array<Virtual.Process> = []
+
+  const beginLife = (slot: number) => {
+    const process: Virtual.Process = { name: `${slot}.${lives.length}`, alive: true }
+    lives.push(process)
+    const scope = Scope.makeUnsafe()
+    const willDie = mortal > 0 && chance() < 0.8
+    if (willDie) mortal--
+    let left = willDie ? 1 + Math.floor(chance() ** 2 * 90) : Number.POSITIVE_INFINITY
+    const isGraceful = chance() < 0.2
+    const leave = () => {
+      deaths++
+      note(process.name, isGraceful ? "stops" : "dies")
+      later(between(chance, 0, 6_000), () => beginLife(slot))
+      if (!isGraceful) return void (process.alive = false)
+      Effect.runForkWith(virtual.contextOf(process, "stopping"))(Scope.close(scope, Exit.void)).addObserver(() => {
+        process.alive = false
+      })
+    }
+    const life: Life = {
+      process,
+      beat: () => {
+        activity++
+        if (--left === 0) leave()
+      }
+    }
+    const around = virtual.contextOf(process, `${seed} ${process.name}`)
+    const layer = layerOf(world, life).pipe(
+      Layer.provideMerge(Worker.layer(workerOptions(process.name, slot === 0))),
+      Layer.provide(Layer.succeed(Outbox.Outbox, seenBy(life, outbox, settings)))
+    )
+    const build = Effect.runForkWith(around)(Layer.buildWithScope(layer, scope))
+    build.addObserver((exit) => {
+      // It could not register, as a process whose database is away: it is started again.
+      if (!process.alive) return
+      if (Exit.isFailure(exit)) {
+        process.alive = false
+        later(500, () => beginLife(slot))
+        return
+      }
+      begun(slot, process, exit.value)
+    })
+  }
+
+  // ---- runs, and people
+
+  let started = 0
+  const begun = (slot: number, process: Virtual.Process, built: Context.Context<Worker.Worker | Runs.Runs>) => {
+    if (slot !== 0 || started >= plan.runs) return
+    for (let index = started; index < plan.runs; index++) {
+      const wait = between(chance, 0, 800)
+      Effect.runForkWith(virtual.contextOf(process, "start"))(
+        Effect.andThen(Effect.sleep(wait), start(index).pipe(Effect.provideContext(built), Effect.ignore))
+      )
+    }
+  }
+  const start = (index: number) => Parent.start({ id: `${index}`, seed: seed * 10 + index })
+
+  const by = { by: "somebody" }
+  let word = 0
+  const say = (what: string, effect: Effect.Effect<unknown, unknown>) => {
+    note("people", what)
+    outside(Effect.exit(effect))
+  }
+  const runsOf = () => Effect.runSync(outbox.list({ limit: 1_000 }))
+  const anyRun = (act: (run: Outbox.Run) => void) => {
+    const open = runsOf().filter((run) => run.undoes === undefined && !Outbox.isEnd(run.state))
+    const run = open[Math.floor(chance() * open.length)]
+    if (run !== undefined) act(run)
+  }
+  const some = (count: number, withinMillis: number, act: () => void) => {
+    for (let index = 0; index < count; index++) later(between(chance, 0, withinMillis), act)
+  }
+
+  /** Who starts runs asks again until they are there. */
+  const ask = () => {
+    for (let index = 0; index < plan.runs; index++) {
+      say("start", Effect.provideService(start(index), Runs.Runs, people))
+    }
+    started = plan.runs
+  }
+  later(5_000, ask)
+
+  const answered = new Set<string>()
+  /** People look at what is asked of them every few seconds. */
+  const look = () => {
+    for (const { digest, path, runId } of Effect.runSync(outbox.gate.requests({ limit: 100 })).requests) {
+      const what = `${runId} ${path} ${digest}`
+      if (answered.has(what)) continue
+      answered.add(what)
+      const dice = chance()
+      const person = Approval.person("somebody")
+      const id = `word-${++word}`
+      if (dice < 0.1) {
+        const link = people.decisionLink(runId, path, { digest, who: person, expires: "1 minute" })
+        say(
+          "link",
+          Effect.flatMap(link, (token) => people.decide(token, { approve: {} }))
+        )
+      } else if (dice < 0.65) say("approve", people.approve(runId, path, { digest, id }, person))
+      else if (dice < 0.85) say("reject", people.reject(runId, path, { digest, id, why: "no" }, person))
+    }
+    for (const run of runsOf()) {
+      if (run.state === "stuck") decide(run)
+      else if (run.state === "pending" || run.state === "waiting" || run.state === "running") {
+        const nudge = `nudge-${run.runId}`
+        if (!answered.has(nudge) && chance() < 0.2) {
+          answered.add(nudge)
+          say("nudge", people.signal(run.runId, Nudge, undefined, { ...by, id: nudge }))
+        }
+      }
+    }
+    later(between(chance, 700, 3_000), look)
+  }
+  later(1_000, look)
+
+  const decide = (run: Outbox.Run) => {
+    const { runId, stuckReason: reason } = run
+    const who = { ...by, id: `word-${++word}` }
+    const stuck = entriesOf(runId).findLast(({ entry }) => entry._tag === "stuck")?.entry
+    if (reason === "in_doubt" && stuck?._tag === "stuck" && stuck.path !== undefined) {
+      resolve(run, stuck.path, who)
+    } else if (reason !== "diverged" && reason !== "defect" && reason !== "no_handler" && reason !== "undecodable") {
+      say("resume", people.resume(runId, who))
+    }
+  }
+  /** Says what became of a call or a compensation, by looking at the world. */
+  const resolve = (run: Outbox.Run, path: string, who: Runs.Who & { readonly id: string }) => {
+    const of = Path.compensatedBy(path)
+    const key = keyOf(run, path)
+    const act = world.acts.get(keyOf(run, of ?? path) ?? "")
+    const happened = of === undefined ? act !== undefined : act?.undone === true && key !== undefined
+    const value = of === undefined ? (act?.value ?? null) : null
+    say("resolve", people.resolve(run.runId, path, happened ? { happened: value } : { didNotHappen: true }, who))
+  }
+  const entriesOf = (runId: string) => Effect.runSync(outbox.entries(runId, { from: 0 }))
+  const keyOf = ({ runId, undoes }: Outbox.Run, path: string) =>
+    [...entriesOf(runId), ...(undoes === undefined ? [] : entriesOf(undoes))].flatMap(({ entry }) =>
+      entry._tag === "intended" && entry.path === path ? entry.key : []
+    )[0]
+
+  some(plan.cancels, 8_000, () => anyRun(({ runId }) => say("cancel", people.cancel(runId, { ...by, id: "cancel" }))))
+  some(plan.holds, 6_000, () =>
+    anyRun(({ runId }) => {
+      say("hold", people.hold(runId, { ...by, id: "hold" }))
+      later(between(chance, 100, 8_000), () => say("release", people.release(runId, { ...by, id: "release" })))
+    })
+  )
+  if (plan.pauses) {
+    later(between(chance, 0, 2_000), () => say("pause", people.pause("Keyed", by, { compensations: true })))
+    later(between(chance, 3_000, 9_000), () => say("unpause", people.unpause("Keyed", by)))
+  }
+  if (plan.skips) {
+    later(between(chance, 500, 4_000), () =>
+      anyRun((run) => {
+        const paths = entriesOf(run.runId).flatMap(({ entry }) =>
+          entry._tag === "succeeded" && Path.compensatedBy(entry.path) === undefined ? entry.path : []
+        )
+        const path = paths[Math.floor(chance() * paths.length)]
+        if (path !== undefined) say("skip", people.skip(run.runId, path, { ...by, id: "skip" }))
+      })
+    )
+  }
+  some(plan.stops, 10_000, () => {
+    const alive = lives.filter((process) => process.alive)
+    const process = alive[Math.floor(chance() * alive.length)]
+    if (process === undefined) return
+    note(process.name, "stands still")
+    process.stopped = true
+    later(between(chance, 500, 2 * leaseMillis), () => (process.stopped = false))
+  })
+
+  // ---- time
+
+  const microtasks = async () => {
+    for (let tick = 0; tick < 4; tick++) await Promise.resolve()
+  }
+  const quiesce = async () => {
+    while (true) {
+      const before = activity
+      if (virtual.drain()) continue
+      await microtasks()
+      if (!virtual.drain() && activity === before) return
+    }
+  }
+
+  let undone = !plan.undoes
+  let isEnded = false
+  /** Whether everything has ended, and what was late has come. */
+  const isOver = (): boolean => {
+    if (isEnded) return onTheirWay === 0
+    if (!turned) return false
+    turned = false
+    const all = runsOf()
+    const roots = all.filter(({ parent, undoes }) => parent === undefined && undoes === undefined)
+    if (roots.length < plan.runs || !all.every((run) => Outbox.isEnd(run.state))) return false
+    if (!undone) {
+      undone = true
+      const run = roots.find(({ state }) => state === "completed")
+      if (run !== undefined) {
+        say("undo", people.undo(run.runId, { ...by, id: "undo" }))
+        later(100, () => (turned = true))
+        return false
+      }
+    }
+    isEnded = true
+    return onTheirWay === 0
+  }
+
+  Landmark.listen((name) => {
+    landmarks.add(name)
+    note(name)
+  })
+  try {
+    for (let slot = 0; slot < plan.workers; slot++) beginLife(slot)
+    let wakes = 0
+    while (true) {
+      await quiesce()
+      if (isOver() || elapsed() > endMillis || ++wakes > mostWakes) break
+      if (!virtual.wakeNext()) break
+    }
+    for (const process of lives) process.alive = false
+    outsider.alive = false
+    const runs = runsOf().map((run) => ({ run, entries: entriesOf(run.runId) }))
+    const wrongs = judge(world, runs)
+    for (const { entries, run } of runs) {
+      for (const { entry } of entries) trace.update(entry._tag)
+      if (process.env["MAKEGOOD_SHOW"] !== undefined) show(run, entries)
+    }
+    return {
+      wrongs,
+      ends: runs.map(({ run }) => run.state),
+      trace: trace.digest("hex"),
+      landmarks,
+      deaths,
+      troubles,
+      millis: elapsed()
+    }
+  } finally {
+    Landmark.listen(undefined)
+  }
+}
+
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string =>
+  Exit.isSuccess(exit) ? (exit.value as { readonly _tag: string })._tag : "failed"
+
+/** Prints a run, for whoever looks into a failure: `MAKEGOOD_SHOW=1`. */
+const show = (run: Outbox.Run, entries: ReadonlyArray<Stored>) => {
+  console.log(`${run.saga} ${run.runId} ${run.key}: ${run.state}`)
+  for (const { at, entry, epoch, seq } of entries) {
+    console.log(at - startedAt, seq, epoch, JSON.stringify(entry).slice(0, 200))
+  }
+}
