@@ -63,9 +63,10 @@ for (const [name, outbox] of Object.entries(outboxes)) {
             const ended = yield* Runs.await(runId)
             assert.strictEqual(asked.times, 0)
             assert.strictEqual(ended.state, fails ? "rolled_back" : "completed")
-            const { calls: _, children: __, standing, stuck, ...kept } = yield* Runs.get(runId)
+            const { calls: _, children: __, rollback, standing, stuck, ...kept } = yield* Runs.get(runId)
             assert.deepStrictEqual({ ...kept, stuckReason: undefined }, ended)
             assert.deepStrictEqual([standing, stuck], [[], undefined])
+            assert.strictEqual(rollback?.cause, fails ? "failed" : undefined)
           }).pipe(Effect.timeout("20 seconds"))
         )
       }

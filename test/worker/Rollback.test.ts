@@ -152,7 +152,7 @@ describe("a rollback", () => {
     return Effect.gen(function* () {
       const run = yield* play(Trip)
       assert.deepStrictEqual(told, [
-        { parameters: { of: new Date(3) }, success: { at: new Date(7) }, cause: { _tag: "failed" } },
+        { parameters: { of: new Date(3) }, success: { at: new Date(7) }, before: undefined, cause: { _tag: "failed" } },
         1,
         "A!compensate",
         run.calls[1]!.key

@@ -203,16 +203,18 @@ describe("a worker", () => {
 
 describe("while the outbox is away (L2)", () => {
   /** An outbox that answers nothing while it is away. */
-  const faulty = (outbox: Outbox.Outbox["Service"], isAway: () => boolean): Outbox.Outbox["Service"] =>
+  const faulty = <A extends object>(outbox: A, isAway: () => boolean): A =>
     new Proxy(outbox, {
       get: (target, name) => {
-        const found = Reflect.get(target, name)
+        const found: unknown = Reflect.get(target, name)
         const guard = (effect: Effect.Effect<unknown, unknown>) =>
           Effect.suspend(() =>
             isAway() ? Effect.fail(new OutboxError({ reason: new Unavailable({ cause: "away" }) })) : effect
           )
         if (name === "listen" || name === "afterCommit" || name === "inTransaction") return found
-        return typeof found === "function" ? (...given: Array<unknown>) => guard(found(...given)) : guard(found)
+        if (typeof found === "function") return (...given: Array<unknown>) => guard(found(...given))
+        if (Effect.isEffect(found)) return guard(found as Effect.Effect<unknown, unknown>)
+        return typeof found === "object" && found !== null ? faulty(found, isAway) : found
       }
     })
 
