@@ -26,7 +26,8 @@ export class OnceConflict extends Schema.TaggedError<OnceConflict>()("OnceConfli
  * - `"run"` (default): one act in a run
  * - `"forever"`: one act in all runs of the outbox. Calls elsewhere wait until the first one's outcome is known
  *
- * A call that failed, or was taken back, has its key no more: the next one under it acts.
+ * A call that failed, or was taken back, has its key no more: the next one under it acts. A duplicate has nothing of its
+ * own to take back, and stands for nothing once the first is taken back: ask for it again.
  */
 export type Once<Parameters> =
   | ((parameters: Parameters) => string)
