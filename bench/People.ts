@@ -49,15 +49,10 @@ const make = (url: string, from: number, to: number) =>
     yield* Effect.repeat(Effect.delay(running, "200 millis"), { until: ({ length }) => length === 0 })
   }).pipe(Effect.provide(app(url, 1_000)))
 
-const inAnotherProcess = (url: string, from: number, to: number) =>
+const inAnotherProcess = (...asked: ReadonlyArray<string | number>) =>
   Effect.callback<void>((resume) => {
-    const child = spawn(
-      process.execPath,
-      ["--conditions=makegood-source", import.meta.filename, "make", url, `${from}`, `${to}`],
-      {
-        stdio: "inherit"
-      }
-    )
+    const args = ["--conditions=makegood-source", import.meta.filename, ...asked.map(String)]
+    const child = spawn(process.execPath, args, { stdio: "inherit" })
     child.on("exit", (code) => resume(code === 0 ? Effect.void : Effect.die(new Error(`it ended with ${code}`))))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
@@ -113,6 +108,8 @@ const measure = (url: string, runs: number, times: number) =>
 const [mode, ...rest] = process.argv.slice(2)
 if (mode === "make") {
   await Effect.runPromise(make(rest[0]!, Number(rest[1]), Number(rest[2])))
+} else if (mode === "measure") {
+  await Effect.runPromise(measure(rest[0]!, Number(rest[1]), Number(rest[2])))
 } else {
   const runs = Number(mode ?? 100_000)
   const times = Number(rest[0] ?? 200)
@@ -122,8 +119,9 @@ if (mode === "make") {
     Effect.gen(function* () {
       const given = process.env.DATABASE_URL
       const url = given ?? Redacted.value((yield* Embedded.server({ directory })).url)
-      for (let from = 0; from < runs; from += each) yield* inAnotherProcess(url, from, Math.min(runs, from + each))
-      yield* measure(url, runs, times)
+      for (let from = 0; from < runs; from += each)
+        yield* inAnotherProcess("make", url, from, Math.min(runs, from + each))
+      yield* inAnotherProcess("measure", url, runs, times)
     }).pipe(Effect.scoped)
   ).finally(() => rm(directory, { recursive: true, force: true }))
 }
