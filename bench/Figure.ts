@@ -20,7 +20,11 @@ export const reachesGoal = ({ goal, makegood, ratio }: Figure): boolean | undefi
 }
 
 const round = (value: number): string =>
-  Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3)
+  Math.abs(value) >= 100
+    ? Math.round(value).toLocaleString("en")
+    : Number.isInteger(value)
+      ? `${value}`
+      : value.toPrecision(3)
 
 const spread = ({ least, median, most }: Spread): string =>
   least === most ? round(median) : `${round(median)} (${round(least)}..${round(most)})`

@@ -23,15 +23,19 @@ export const create = Effect.flatMap(
     )`
 )
 
+const statement = "insert into public.step (run_id, seq, tool, key, parameters, result) values ($1, $2, $3, $4, $5, $6)"
+
+const insert = (sql: PgClient.PgClient, runId: string, step: number) => {
+  const key = runId.replaceAll("-", "").repeat(2)
+  return sql.unsafe(statement, [runId, step, "Act", key, `{"order":"${runId}","step":${step}}`, Flow.receiptText])
+}
+
 /** Ten rows, one after the other, each an autocommitted insert. */
 export const work = Effect.gen(function* () {
   const sql = yield* PgClient.PgClient
   const runId = crypto.randomUUID()
-  const key = runId.replaceAll("-", "").repeat(2)
-  for (let step = 0; step < Flow.steps; step++) {
-    yield* sql.unsafe(
-      "insert into public.step (run_id, seq, tool, key, parameters, result) values ($1, $2, $3, $4, $5, $6)",
-      [runId, step, "Act", key, `{"order":"${runId}","step":${step}}`, Flow.receiptText]
-    )
-  }
+  for (let step = 0; step < Flow.steps; step++) yield* insert(sql, runId, step)
 })
+
+/** One row: one commit. */
+export const commit = Effect.flatMap(PgClient.PgClient, (sql) => insert(sql, crypto.randomUUID(), 0))

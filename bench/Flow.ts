@@ -6,8 +6,10 @@ import { Runs, Saga, Tool } from "makegood"
 export const steps = 10
 
 const parameters = { order: Schema.String, step: Schema.Int }
-const Receipt = Schema.Struct({ id: Schema.String, note: Schema.String })
-const receipt: typeof Receipt.Type = { id: "0190a7c4-6e1f-7cc1-9d3b-2f1d7c1b6a55", note: "x".repeat(44) }
+
+/** What an act results in. */
+export const Receipt = Schema.Struct({ id: Schema.String, note: Schema.String })
+export const receipt: typeof Receipt.Type = { id: "0190a7c4-6e1f-7cc1-9d3b-2f1d7c1b6a55", note: "x".repeat(44) }
 
 /** A result of 100 bytes of JSON. */
 export const receiptText = JSON.stringify(receipt)
@@ -62,6 +64,9 @@ const fresh = () => ({ order: crypto.randomUUID() })
 
 /** One saga of ten acts, from its start to its end. */
 export const forward = Effect.suspend(() => Forward.execute(fresh()))
+
+/** A saga of ten acts that is started and not awaited. */
+export const started = Effect.suspend(() => Forward.start(fresh()))
 
 /** One saga of ten questions and ten acts. */
 export const asking = Effect.suspend(() => Asking.execute(fresh()))

@@ -1,5 +1,6 @@
 /** Rounds: two loads in short turns, so that what slows the machine down for a while slows down both. */
 import { Effect } from "effect"
+import type { Size } from "./Finding.ts"
 import type { Yield } from "./Load.ts"
 import * as Load from "./Load.ts"
 
@@ -9,6 +10,13 @@ export interface Options {
   readonly turns: number
   readonly millis: number
 }
+
+/** The rounds of a size. */
+export const of = (size: Size): Options => ({
+  count: { full: 9, quick: 2, tiny: 1 }[size],
+  turns: { full: 6, quick: 4, tiny: 2 }[size],
+  millis: size === "tiny" ? 100 : 250
+})
 
 export interface Round {
   readonly floor: Yield

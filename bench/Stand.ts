@@ -3,7 +3,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted, Schedule } from "effect"
 import type { Scope } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
-import { Worker } from "makegood"
+import { Runs, Worker } from "makegood"
 import { Postgres } from "makegood/postgres"
 import * as Database from "../test/Database.ts"
 import * as Floor from "./Floor.ts"
@@ -26,6 +26,13 @@ export const layer = (url: Redacted.Redacted<string>, connections: number) =>
   Flow.layer.pipe(
     Layer.provideMerge(Worker.layer({ name: "bench" })),
     Layer.provide(Postgres.layer()),
+    Layer.provideMerge(PgClient.layer({ url, maxConnections: connections }))
+  )
+
+/** A client of a database, with `Runs` and no worker: what is started waits for one. */
+export const outside = (url: Redacted.Redacted<string>, connections = 4) =>
+  Runs.layer.pipe(
+    Layer.provideMerge(Postgres.layer()),
     Layer.provideMerge(PgClient.layer({ url, maxConnections: connections }))
   )
 
