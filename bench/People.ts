@@ -45,8 +45,10 @@ const make = (url: string, from: number, to: number) =>
   Effect.gen(function* () {
     const ids = Array.from({ length: to - from }, (_, index) => from + index)
     yield* Effect.forEach(ids, (id) => Waiting.start({ id }), { concurrency: 400, discard: true })
-    const running = Runs.list({ saga: "Waiting", state: "running" }).pipe(Stream.take(1), Stream.runCollect)
-    yield* Effect.repeat(Effect.delay(running, "200 millis"), { until: ({ length }) => length === 0 })
+    for (const state of ["pending", "running"] as const) {
+      const left = Runs.list({ saga: "Waiting", state }).pipe(Stream.take(1), Stream.runCollect)
+      yield* Effect.repeat(Effect.delay(left, "200 millis"), { until: ({ length }) => length === 0 })
+    }
   }).pipe(Effect.provide(app(url, 1_000)))
 
 const inAnotherProcess = (...asked: ReadonlyArray<string | number>) =>
@@ -72,7 +74,7 @@ const wake = (runs: number, times: number) =>
       const [request] = requests
       const before = yield* Clock.currentTimeNanos
       if (id % 2 === 0) yield* Runs.signal(runId, Go, undefined)
-      else if (request !== undefined) yield* Runs.approve(runId, request.path, { digest: request.digest }, ada)
+      else yield* Runs.approve(runId, request!.path, { digest: request!.digest }, ada)
       yield* ended
       took.push(Number((yield* Clock.currentTimeNanos) - before) / 1e6)
     }
