@@ -60,6 +60,9 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, given: Job): Eff
     if (desk.haste(path) === "giveUp") return traceless(desk)
     const first = yield* preliminaries(desk, given)
     if (first._tag !== "cleared") return first
+    // That may have taken its time.
+    if (desk.haste(path) === "leave") return left
+    if (desk.haste(path) === "giveUp") return traceless(desk)
     job = first.job
   } else {
     progress.previousFailure = decodeFailure(job, record.attempts.at(-1)?.value)

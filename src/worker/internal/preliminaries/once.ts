@@ -54,7 +54,7 @@ const inRun = Effect.fnUntraced(function* (desk: Desk, job: Job, key: string): E
   for (const call of holdersOf(desk, job, key)) {
     const standing = here(desk, call.path)
     if (standing._tag === "void") continue
-    return yield* follow(desk, job, { runId: desk.runId, ...call.intent, key }, standing, nearMillis)
+    return yield* follow(desk, job, { runId: desk.runId, ...call.intent, key }, standing, pauseAfter(desk, call))
   }
   const claimant = desk.once.claimed.get(place)
   const isAhead = claimant !== undefined && claimant !== path && findCall(desk.state.steps, claimant) === undefined
@@ -62,6 +62,10 @@ const inRun = Effect.fnUntraced(function* (desk: Desk, job: Job, key: string): E
   desk.once.claimed.set(place, path)
   return cleared(job)
 })
+
+/** The longer the other call has taken, the later it is looked at again: it may wait for a retry, or for a person. */
+const pauseAfter = ({ lease }: Desk, { intendedAt }: Call): number =>
+  Math.min(Math.max((lease.now() - intendedAt) / 10, nearMillis), latestMillis)
 
 /** The calls of this run that acted, or are to, under the key. */
 const holdersOf = ({ state }: Desk, { intent, tool }: Job, key: string): ReadonlyArray<Call> =>
