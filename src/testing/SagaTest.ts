@@ -289,7 +289,9 @@ export const everything: (self: Exploration) => Exploration = choosing({
 /** How many mishaps a scenario has at most. Default: 2. The number of scenarios grows with this as its exponent. */
 export const atATime = (mishaps: number): ((self: Exploration) => Exploration) => choosing({ atATime: mishaps })
 
-/** How many scenarios are played at most; those left out are counted in the report. Default: 20,000. */
+/**
+ * How many scenarios are played at most; those left out are spread evenly, and counted in the report. Default: 20,000.
+ */
 export const atMost = (scenarios: number): ((self: Exploration) => Exploration) => choosing({ most: scenarios })
 
 /** Plays this one scenario and nothing else: what a failure prints, to replay it. */

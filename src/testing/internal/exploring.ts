@@ -92,6 +92,10 @@ const unseenIn = ({ evidence }: Played): ReadonlyArray<string> => {
   ]
 }
 
+/** So many of them at most, evenly spread. */
+const spread = <A>(all: ReadonlyArray<A>, most: number): ReadonlyArray<A> =>
+  all.length <= most ? all : Array.from({ length: most }, (_, index) => all[Math.floor((index * all.length) / most)]!)
+
 /** Plays all scenarios, those with fewer mishaps first; those with more only if none of these failed. */
 export const explore = async (setting: Setting, choice: Choice, signal: AbortSignal): Promise<Explored> => {
   const judge = makeJudge()
@@ -149,18 +153,15 @@ export const explore = async (setting: Setting, choice: Choice, signal: AbortSig
   let level: ReadonlyArray<Played> = choice.only === undefined ? [first] : []
   for (let count = 1; count <= choice.atATime && failed.length === 0; count++) {
     const next: Array<Played> = []
-    for (const before of level) {
-      for (const mishaps of further(before)) {
-        if (scenarios >= choice.most) {
-          leftOut++
-          continue
-        }
-        if (failed.length >= mostFailed) break
-        if (signal.aborted) throw new Error("interrupted")
-        const played = await tryOut(mishaps)
-        // What did not take place leads to nothing new.
-        if (count < choice.atATime && played.took.every((index) => index >= 0)) next.push(played)
-      }
+    const candidates = level.flatMap(further)
+    const chosen = spread(candidates, Math.max(0, choice.most - scenarios))
+    leftOut += candidates.length - chosen.length
+    for (const mishaps of chosen) {
+      if (failed.length >= mostFailed) break
+      if (signal.aborted) throw new Error("interrupted")
+      const played = await tryOut(mishaps)
+      // What did not take place leads to nothing new.
+      if (count < choice.atATime && played.took.every((index) => index >= 0)) next.push(played)
     }
     level = next
   }
