@@ -176,6 +176,8 @@ export const Recorded = Schema.TaggedStruct("recorded", {
   value: Schema.String,
   /** What was completed before it stands from then on. */
   pivot: Schema.optionalKey(Schema.Literal(true)),
+  /** It is what people said and did, which the body hears: so many of these words it has heard with it. */
+  heard: Schema.optionalKey(Schema.Int),
   stamp
 })
 

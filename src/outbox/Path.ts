@@ -12,6 +12,7 @@
  * | `legs/0/HoldSeat` | a step in the first branch of the group `legs` |
  * | `plan-a/HoldSeat` | a step inside the savepoint `plan-a`, which is itself a step once it failed |
  * | `HoldSeat!compensate` | the taking-back of the call `HoldSeat`, or the wait for that of the child `HoldSeat` |
+ * | `@people/0/HoldSeat` | the first call that a person made in the run while it was held |
  * | `HoldSeat!approval` | what the call `HoldSeat` waits for before it is made; also `!lock`, `!pause` |
  *
  * Names match `[A-Za-z][A-Za-z0-9_-]*`; only the branches of a list are numbers.
@@ -63,3 +64,9 @@ export const callOf = (path: string): string | undefined => {
 
 /** Whether the step at `path` was asked inside `scope`, however deep. */
 export const isInside = (path: string, scope: string): boolean => scope === root || path.startsWith(`${scope}/`)
+
+/** The path of the `nth` call that a person made in a run; counting starts at 0. No scope of a body is called so. */
+export const personal = (nth: number, tool: string): string => `@people/${nth}/${tool}`
+
+/** Whether the call at `path` was made by a person, and not by the body. */
+export const isPersonal = (path: string): boolean => path.startsWith("@people/")

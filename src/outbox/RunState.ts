@@ -83,6 +83,18 @@ export interface Savepoint {
   readonly outcome: { readonly seq: number; readonly stamp: number } | undefined
 }
 
+/**
+ * A word of a person to the run itself: what was said, or a call that is to be made at `path` while the run is held. Of
+ * that the message names the tool as its path, and has the parameters as its value.
+ */
+export interface Word {
+  readonly told: Entry.Told
+  readonly path: string | undefined
+}
+
+/** The names of the signals that are such words; no signal of a saga's own can be called so. */
+export const personal = { says: "makegood:says", acts: "makegood:acts" } as const
+
 /** What has a path of its own in the record. */
 export type Step = Call | Value | Wait | Savepoint
 
@@ -108,6 +120,10 @@ export interface RunState {
   readonly waits: ReadonlyMap<string, Wait>
   /** Signals and decisions that no wait has used yet, oldest first. */
   readonly unused: ReadonlyArray<Entry.Told>
+  /** What people said and asked for, oldest first. */
+  readonly words: ReadonlyArray<Word>
+  /** How many of these words the body has heard. */
+  readonly heard: number
   /** The paths of each scope's steps, in the order in which they were asked. */
   readonly scopes: ReadonlyMap<string, ReadonlyArray<string>>
   /** The paths whose outcomes the body has seen, in that order. */
@@ -153,6 +169,7 @@ const unwritten = {
   seq: -1,
   epoch: 0,
   deaths: 0,
+  heard: 0,
   held: undefined,
   succeeded: undefined,
   rollback: undefined,
@@ -168,6 +185,7 @@ export const make = (): Growing => {
   const steps = new Map<string, MutableStep>()
   const waits = new Map<string, Mutable<Wait>>()
   const unused: Array<Entry.Told> = []
+  const words: Array<Word> = []
   const scopes = new Map<string, Array<string>>()
   const delivered: Array<string> = []
   const told = new Set<string>()
@@ -221,7 +239,7 @@ export const make = (): Growing => {
     call.outcome = first === undefined ? outcome : { ...outcome, seq: first.seq, stamp: first.stamp }
     call.inCourse = false
     call.doubtful = false
-    const isNews = first === undefined && call.intent.held === undefined
+    const isNews = first === undefined && call.intent.held === undefined && !Path.isPersonal(path)
     if (isNews && Path.compensatedBy(path) === undefined) delivered.push(path)
     progress(outcome.stamp)
   }
@@ -234,6 +252,13 @@ export const make = (): Growing => {
   const passedPivot = (run: string, seq: number) => {
     const child = children.get(run)
     if (child !== undefined) child.pivot ??= seq
+  }
+
+  const heardFrom = (told: Entry.Told) => {
+    if (told.name === personal.says) words.push({ told, path: undefined })
+    // Who acts in a run that goes on by itself comes too late, or too early.
+    else if (state.held !== undefined && state.rollback === undefined && state.succeeded === undefined)
+      words.push({ told, path: Path.personal(words.filter(({ path }) => path !== undefined).length, told.path ?? "") })
   }
 
   const add = (stored: Entry.Stored) => {
@@ -289,6 +314,7 @@ export const make = (): Growing => {
           pivot: entry.pivot === true
         })
         delivered.push(entry.path)
+        state.heard = entry.heard ?? state.heard
         return progress(entry.stamp)
       case "awaited": {
         const { path } = entry
@@ -360,6 +386,9 @@ export const make = (): Growing => {
         if (entry.message === "cancel") state.cancel ??= entry
         if (entry.message === "hold") state.held = entry
         else if (entry.message === "release" || entry.message === "cancel") state.held = undefined
+        // What is said changes nothing about what waits for a person's decision.
+        if (entry.message === "signal" && Object.values<string | undefined>(personal).includes(entry.name))
+          return heardFrom(entry)
         if (entry.message === "child" && entry.name === "pivot") passedPivot(entry.by, seq)
         else if (isAnswer.has(entry.message)) unused.push(entry)
         for (const step of steps.values()) {
@@ -374,7 +403,7 @@ export const make = (): Growing => {
     }
   }
 
-  const state: Mutable<Growing> = { ...unwritten, steps, waits, unused, scopes, delivered, stamp: 0, told, add }
+  const state: Mutable<Growing> = { ...unwritten, steps, waits, unused, words, scopes, delivered, stamp: 0, told, add }
   return state
 }
 

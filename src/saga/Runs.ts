@@ -10,6 +10,7 @@ import type * as Entry from "../outbox/Entry.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import type { Run, State } from "../outbox/Outbox.ts"
 import type { CallState } from "../outbox/RunState.ts"
+import type * as Tool from "../tool/Tool.ts"
 import type { Signal } from "../wait/Signal.ts"
 import type { Deciding } from "./Decisions.ts"
 import type { SagaDefinition } from "./internal/engine.ts"
@@ -116,6 +117,9 @@ export class Runs extends Context.Service<
     readonly retry: (runId: string, path: string | undefined, who: Who) => Effect.Effect<void, RunsError>
     readonly hold: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly release: (runId: string, who: Who) => Effect.Effect<void, RunsError>
+    readonly say: (runId: string, text: string, who: Who) => Effect.Effect<void, RunsError>
+    /** The tool gives what it gives and fails with its types. */
+    readonly act: (runId: string, tool: Tool.Any, parameters: unknown, who: Who) => Effect.Effect<unknown, unknown>
     readonly skip: (runId: string, path: string, who: Who) => Effect.Effect<void, RunsError>
     readonly signal: <A>(
       to: string | { readonly saga: { readonly name: string }; readonly key: string },
@@ -223,6 +227,38 @@ export const preview = (runId: string): Effect.Effect<ReadonlyArray<CallReport>,
  */
 export const hold = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
   Runs.use((runs) => runs.hold(runId, who))
+
+/**
+ * Calls a tool of a held run, in a person's stead of its body: the call is one of the run's own, with the path
+ * `@people/0/HoldSeat`, the person's name in the record, and it is taken back with the run. Gives what the tool gives; an
+ * agent's model hears of it before it is asked again.
+ *
+ * Waits for a run that is about to be held; one that is not is a `RunNotHeld`. Where the call waits for a person the run
+ * is stuck at it, and this goes on waiting.
+ *
+ * **If the process dies**
+ *
+ * Once the word is durable the call is made, by whichever worker takes the run; with the same `id`, asking again gives
+ * the outcome of that one call.
+ */
+export const act = <N extends string, P, A, E, R>(
+  runId: string,
+  tool: Tool.Tool<N, P, A, E, R>,
+  parameters: NoInfer<P>,
+  who: Who
+): Effect.Effect<A, E | RunsError, Runs> =>
+  Runs.use((runs) => runs.act(runId, tool, parameters, who) as Effect.Effect<A, E | RunsError>)
+
+/**
+ * Says something to a run of an agent: its model hears it before it is asked again, in this person's name. Other sagas
+ * keep it in their records, and hear nothing. It does not resume a run that is stuck, and raises no budget.
+ *
+ * **If the process dies**
+ *
+ * After this returned the word is durable.
+ */
+export const say = (runId: string, text: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.say(runId, text, who))
 
 /** Lets a held run go on. Changes nothing for one that is not held. */
 export const release = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>

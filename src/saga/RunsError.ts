@@ -51,6 +51,20 @@ export class RunIsChild extends Schema.TaggedError<RunIsChild>()("RunIsChild", {
   }
 }
 
+/** A person can act only in a run that is held, and has not begun to end. */
+export class RunNotHeld extends Schema.TaggedError<RunNotHeld>()("RunNotHeld", {
+  runId: Schema.String,
+  state: Schema.String
+}) {
+  readonly retryable = false
+  override get message() {
+    return (
+      `The run ${this.runId} is not held (it is ${this.state}), or it goes to its end. Nothing was called. ` +
+      "Hold it first (Runs.hold), wait until it is at rest, and release it afterwards."
+    )
+  }
+}
+
 /** Only a run that has completed can be undone. */
 export class RunNotCompleted extends Schema.TaggedError<RunNotCompleted>()("RunNotCompleted", {
   runId: Schema.String,
@@ -174,6 +188,7 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", {
     RunNotFound,
     RunEnded,
     RunIsChild,
+    RunNotHeld,
     RunNotCompleted,
     UndoTooLate,
     RunRemoved,

@@ -8,9 +8,11 @@
  * | `turn-3/0/HoldSeat` | the first call that it asked for in its third answer |
  * | `Undo` | calls that it had taken back |
  * | `MoreBudget` | a person was asked for more |
+ * | `Heard` | what people said, and did while the run was held: heard before the next question, or instead of the end |
  */
 import { Effect, Result } from "effect"
 import { Prompt } from "effect/ai"
+import { hear as hearPeople, type News } from "../../saga/internal/people.ts"
 import * as Saga from "../../saga/Saga.ts"
 import { ask } from "../../tool/internal/running.ts"
 import type * as Tool from "../../tool/Tool.ts"
@@ -154,10 +156,17 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     return heard
   })
 
+  /** Adds what people said and did to the conversation. It is in the record already. */
+  const listen = Effect.map(hearPeople, (news) => {
+    conversation.push(...news.map(newsMessage))
+    return news.length > 0
+  })
+
   const conversation: Array<Prompt.Message> = [...Prompt.make(prompt).content]
   let fresh: ReadonlyArray<Prompt.Message> = conversation.slice()
   let instructionsBefore: string | undefined
   for (let turn = 1; ; turn++) {
+    yield* listen
     yield* within([
       ["turns", 1],
       ["tokens", undefined],
@@ -172,7 +181,15 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     const said = messagesOf(answer)
     const wishes = wishesOf(said, answer.refused)
     const ending = endingOf(wishes, textOf(said))
-    if (ending?._tag === "answered") return ending.result
+    if (ending?._tag === "answered") {
+      const at = conversation.length
+      if (!(yield* listen)) return ending.result
+      // Somebody has said something meanwhile: that comes behind what the model said, and it is asked again.
+      const unheard = wishes.map(() => ({ isFailure: true, result: "Not yet: somebody has said something meanwhile." }))
+      conversation.splice(at, 0, ...said, ...(wishes.length === 0 ? [] : [toolMessage(wishes, unheard)]))
+      fresh = []
+      continue
+    }
     if (ending?._tag === "gaveUp") {
       return yield* new GaveUp({ agent: name, why: ending.why, did: deeds.history().flatMap(standing) })
     }
@@ -186,6 +203,15 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     }
   }
 })
+
+/** What a person said or did, as a model is told of it. */
+const newsMessage = (news: News): Prompt.Message =>
+  userMessage(
+    "said" in news
+      ? `${news.by} says: ${news.said}`
+      : `${news.by} called ${news.did} with ${JSON.stringify(news.parameters)}, which ` +
+          `${news.isFailure ? "failed" : "gave"}: ${JSON.stringify(news.result)}`
+  )
 
 /** A call as a model is told of it. */
 const told = ({ canBeUndone, parameters, path, state, tool }: Deeds.Deed) => ({

@@ -28,6 +28,7 @@ import { detailsOf } from "./details.ts"
 import * as Decisions from "./decisions.ts"
 import * as Identity from "./identity.ts"
 import * as Record from "./record.ts"
+import * as People from "./people.ts"
 import { tooLate, undoRun } from "./undo.ts"
 
 const pageSize = 500
@@ -311,6 +312,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     history,
     await: awaitEnd,
     ...Decisions.make(outbox, { open: findOpen, checkText, lookAtPauses: local?.lookAtPauses ?? Effect.void }),
+    ...People.make({ changed, find, tell, stateOf: (run) => lift(Record.stateOf(outbox, run)) }),
     settled: (runId) => awaitRun(runId, (state) => isEnd(state) || state === "stuck"),
     watch,
     cancel: (runId, who) =>

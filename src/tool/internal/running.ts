@@ -41,6 +41,8 @@ export type Step =
   | { readonly _tag: "child"; readonly name: string; readonly saga: unknown; readonly payload: unknown }
   /** Takes back calls of the scope, by their paths in it. Its answer says of each what became of it. */
   | { readonly _tag: "undo"; readonly name: string; readonly paths: ReadonlyArray<string> }
+  /** What people said and did since it was asked last. Where that is nothing it leaves no trace. */
+  | { readonly _tag: "heard"; readonly name: string }
   /** What it waits for, `wait/internal/waiting.ts` says. */
   | { readonly _tag: "wait"; readonly name: string; readonly waiting: unknown }
 

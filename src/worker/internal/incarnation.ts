@@ -8,7 +8,7 @@ import { Cause, Effect, Exit, Result, Scope } from "effect"
 import type { Fiber } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { Change, Message, OutboxError, Phase, Run, State } from "../../outbox/Outbox.ts"
+import type { Change, Message, OutboxError, Run, State } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
@@ -22,7 +22,8 @@ import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import * as Once from "./once.ts"
 import * as Pen from "./pen.ts"
-import { type Desk, durable, type Unfinished } from "./progress.ts"
+import * as People from "./people.ts"
+import { type Desk, durable, poison, type Unfinished } from "./progress.ts"
 import * as Release from "./release.ts"
 import * as Rollback from "./rollback.ts"
 import * as Room from "./room.ts"
@@ -62,9 +63,12 @@ export const make = (
 ): Incarnation => {
   const { lease } = surroundings
   const { epoch, handler, run, state } = options
-  const { runId } = run
+  const { parent, runId } = run
   const scope = Scope.makeUnsafe()
   const inFlight = new Map<string, Fiber.Fiber<unknown, unknown>>()
+  /** How many of them are being set off right now. */
+  let setting = 0
+  const isBusy = () => inFlight.size > 0 || setting > 0
   const givenUp = new Set<string>()
   const giveUpChild = new Map<string, () => void>()
   const bell = Bell.make()
@@ -75,7 +79,7 @@ export const make = (
   const heard = new Set(state.told)
   /** What is to go on once it is durable what it goes on from: a word that it was told, the end of a wait. */
   let owed = 0
-  let driver: Fiber.Fiber<Rollback.Ending | Release.Ending> | undefined
+  let driver: Fiber.Fiber<unknown> | undefined
   let isLeaving = false
   /** How often it began to leave off. */
   let leavings = 0
@@ -147,14 +151,18 @@ export const make = (
   // ---- what is in flight
 
   const track = <A>(path: string, effect: Effect.Effect<A>, then: (result: A) => void) => {
+    // It runs at once, and on its way somebody may cancel this very run.
+    setting++
     const fiber = Effect.runForkWith(handler.context)(effect)
+    setting--
+    if (isDown) return fiber.interruptUnsafe()
     if (fiber.pollUnsafe() === undefined) inFlight.set(path, fiber)
     fiber.addObserver((exit) => {
       inFlight.delete(path)
       if (isDown) return
       if (Exit.isSuccess(exit)) then(exit.value)
       else broken(exit.cause)
-      if (inFlight.size > 0) return
+      if (isBusy()) return
       quiet()
       considerResting()
     })
@@ -199,22 +207,13 @@ export const make = (
     isLeaving = true
     whenQuiet = then
     bell.ring()
-    if (inFlight.size === 0 && driver === undefined) quiet()
+    if (!isBusy() && driver === undefined) quiet()
   }
 
-  const changeTo = (
-    to: State,
-    more: {
-      readonly result?: string | undefined
-      readonly stuckReason?: Entry.StuckReason
-      readonly wakeAt?: number | undefined
-    } = {}
-  ): Change => ({
+  const changeTo = (to: State, more: Partial<Change> = {}): Change => ({
     state: to,
-    phase: (isGoingBack ? "rollback" : goingBack.size > 0 ? "savepoint_rollback" : "forward") satisfies Phase,
-    stuckReason: more.stuckReason,
-    wakeAt: more.wakeAt,
-    result: more.result
+    phase: isGoingBack ? "rollback" : goingBack.size > 0 ? "savepoint_rollback" : "forward",
+    ...{ stuckReason: undefined, wakeAt: undefined, result: undefined, ...more }
   })
 
   /** Writes what becomes of the run, and puts it down. What it is told from here on waits in the inbox. */
@@ -247,9 +246,9 @@ export const make = (
 
   /** Lets go of a run of which nothing is in flight and that waits for something far away. */
   const considerResting = () => {
-    if (isDown || isLeaving || owed > 0 || inFlight.size > 0 || driver !== undefined || !answers.isEmpty()) return
+    if (isDown || isLeaving || owed > 0 || isBusy() || driver !== undefined || !answers.isEmpty()) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
-    if (!isWaiting || !(isGoingBack || isReleasing || stage.isStill())) return
+    if (!isWaiting || !(isGoingBack || isReleasing || People.isAwaited(state) || stage.isStill())) return
     const until = room.earliest()
     if (until === undefined || until - lease.now() > surroundings.holdMillis) rest(until)
   }
@@ -306,6 +305,7 @@ export const make = (
     track,
     later,
     answer: (path, given) => answers.answer(path, given),
+    pass: (path) => stage.pass(path),
     stuck,
     left: leftUndone
   })
@@ -329,7 +329,6 @@ export const make = (
 
   const end = (how: Entry.Ended["state"], result: string | undefined) => {
     const entry: Entry.Ended = { _tag: "ended", state: how, ...(result === undefined ? {} : { value: result }) }
-    const { parent } = run
     if (parent === undefined || run.undoes !== undefined) return turnTo([entry], changeTo(how, { result }))
     const wentBack = isGoingBack
     const turn = () => {
@@ -351,11 +350,7 @@ export const make = (
     perform,
     givenUp: (path) => {
       givenUp.add(path)
-      const wait = Waits.recorded(state, path)
-      // Nobody is asked any more.
-      if (wait?.asked.wait === "approval" && wait.outcome === undefined) {
-        pen.write([{ _tag: "answered", path, stamp: desk.stamp(), how: "withdrawn" }], "soon")
-      }
+      Waits.withdraw(desk, path)
       const giveUp = giveUpChild.get(path)
       if (giveUp !== undefined) giveUp()
       else if (state.steps.get(path)?._tag !== "call") room.leave(path)
@@ -400,8 +395,15 @@ export const make = (
   const release = () =>
     bringHome(Release.drive(desk, handler.saga.tools), release, () => end("completed", state.succeeded))
 
+  /** Makes the calls that people asked for while the run was held, before anything else. */
+  const act = (then: () => void) => {
+    keepDeadline()
+    const done = () => (isLeaving ? quiet() : then())
+    if (!isGoingBack) bringHome(People.drive(desk, handler.saga.tools), () => act(then), done)
+  }
+
   /** The way to the end without the body; begun `again` from the record where it has to wait. */
-  const bringHome = <A extends Rollback.Ending | Release.Ending>(
+  const bringHome = <A extends Rollback.Ending | Release.Ending | People.Ending>(
     drive: Effect.Effect<A>,
     again: () => void,
     then: (ended: Extract<A, { readonly _tag: "ended" }>) => void
@@ -446,9 +448,9 @@ export const make = (
   }
 
   /** A person holds the run: it waits for that person's word, and for its deadline. */
-  const restHeld = () => {
-    if (state.held === undefined) putDown()
-    else rest(deadline())
+  const restHeld = (): void => {
+    if (People.isAwaited(state)) return act(restHeld)
+    return state.held === undefined ? putDown() : rest(deadline())
   }
 
   const begin = (messages: ReadonlyArray<Message>) => {
@@ -461,14 +463,12 @@ export const make = (
     const proceed = () => {
       // What it was told meanwhile may have turned it already.
       if (isDown || isLeaving || driver !== undefined) return
+      // What it is being told may be just what it waits for: it does not rest unheard.
+      if (owed > 0) return queueMicrotask(() => pen.flush(proceed))
       if (heeded.verdict !== undefined) stuck(heeded.verdict)
-      else if (state.deaths >= surroundings.maxDeaths) {
-        stuck({
-          reason: "poison",
-          path: undefined,
-          why: `${state.deaths} times its worker died or lost it, one after the other, and it made no progress.`
-        })
-      } else if (state.held !== undefined) rest(deadline())
+      else if (state.deaths >= surroundings.maxDeaths) stuck(poison(state.deaths))
+      else if (People.isAwaited(state)) act(proceed)
+      else if (state.held !== undefined) rest(deadline())
       else if (isGoingBack) takeBack()
       else if (isReleasing) release()
       else if (run.undoes !== undefined) goBack({ _tag: "rollback_began", cause: "undone", ...saidOf(run) })

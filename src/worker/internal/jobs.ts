@@ -135,7 +135,7 @@ export const difference = (step: AskedStep, recorded: RunState.Step): string | u
   if (recorded._tag === "wait" && step._tag === "child") {
     return Children.difference(step.saga as SagaDefinition, step.payload, recorded)
   }
-  if (recorded._tag === "value" && step._tag === "record") return undefined
+  if (recorded._tag === "value" && (step._tag === "record" || step._tag === "heard")) return undefined
   if (recorded._tag === "savepoint" && step._tag === "takeBack") return undefined
   if (recorded._tag === "call" && step._tag === "undo") return undoDifference(step, recorded)
   if (recorded._tag !== "call" || step._tag !== "call") {
@@ -175,6 +175,8 @@ const kindAsked = (step: AskedStep): string => {
       return `a call of ${step.tool.name}`
     case "record":
       return "a value"
+    case "heard":
+      return "what people say"
     case "child":
       return `the child ${step.name}`
     case "wait":
@@ -211,6 +213,9 @@ export const recall = (asked: Asked): Answer | Verdict => {
   }
   if (recorded?._tag === "value" && step._tag === "record") {
     return answer(step.schema, recorded.value, recorded.stamp, Exit.succeed)
+  }
+  if (recorded?._tag === "value" && step._tag === "heard") {
+    return { exit: Exit.succeed(JSON.parse(recorded.value)), stamp: recorded.stamp }
   }
   if (recorded?._tag === "wait" && step._tag === "wait" && recorded.outcome !== undefined) {
     return Waits.answerOf(path, step.waiting as Waiting, recorded.outcome.entry)

@@ -92,6 +92,13 @@ export const left: Ending = { _tag: "left" }
 
 export const parked = (until: number): Ending => ({ _tag: "parked", until })
 
+/** A run whose workers die of it. */
+export const poison = (deaths: number): Verdict => ({
+  reason: "poison",
+  path: undefined,
+  why: `${deaths} times its worker died or lost it, one after the other, and it made no progress.`
+})
+
 /** Whether a wait until then is too long for a run to be held meanwhile. */
 export const isLong = (desk: Desk, until: number): boolean => until - desk.lease.now() > desk.holdMillis
 

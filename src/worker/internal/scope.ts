@@ -41,6 +41,8 @@ export interface Stage {
   readonly start: (body: Effect.Effect<unknown, unknown, never>) => void
   /** The engine has an answer for a step that was started. */
   readonly answer: (path: string, answer: Answer) => void
+  /** The step leaves no trace: its scope goes on as if it had not been asked for. */
+  readonly pass: (path: string) => void
   /** Whether every scope waits for an answer that the engine has not given yet. */
   readonly isStill: () => boolean
   /** Whether everything the body does was done before. */

@@ -10,6 +10,7 @@
  *
  * A patch that the record does not know is answered `false` where the record goes on behind it: with another step of its
  * scope, or with something that can only have come after it. Else it is a step like any other, which begins with this run.
+ * In the same way the record goes on without a question of the body whether people said anything, where they had not.
  *
  * A savepoint is a group of one branch. Where that fails, its taking-back is a step of the scope around it, and the
  * failure is that step's answer. A wait of a scope that was given up ends at once, and its answer is no longer heard.
@@ -282,9 +283,11 @@ export const make = (crew: Crew): Stage => {
       askStep(scope, step, Path.step(scope.path, what, nextOf(scope, what)), resume)
     })
 
-  const isPatch = (step: SingleStep): boolean => step._tag === "record" && step.patch === true
+  /** What the record may go on without. */
+  const isPatch = (step: SingleStep): boolean =>
+    step._tag === "heard" || (step._tag === "record" && step.patch === true)
 
-  /** The record goes on behind this patch without it: it leaves no trace. */
+  /** The record goes on behind this patch without it, or nobody said anything: it leaves no trace. */
   const passOver = ({ asked, resume, scope }: Waiting) => {
     waiting.delete(asked.path)
     held = held.filter((other) => other.asked !== asked)
@@ -292,7 +295,7 @@ export const make = (crew: Crew): Stage => {
     scope.inFlight = undefined
     if (scope.givenUp) return cameToRest(scope)
     become(scope, "running")
-    resume(Effect.succeed(false))
+    resume(Effect.succeed(asked.step._tag === "heard" ? [] : false))
   }
 
   /**
@@ -438,6 +441,10 @@ export const make = (crew: Crew): Stage => {
     answer: (path, answer) => {
       answers.push({ path, answer })
       pump()
+    },
+    pass: (path) => {
+      const entry = waiting.get(path)
+      if (entry !== undefined) passOver(entry)
     },
     // Logs up to the last recorded step were written when it was asked for the first time.
     isStill: () => !closed && !pumping && running === 0 && !replaying && answers.length === 0 && joinable.length === 0,

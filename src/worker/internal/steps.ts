@@ -9,6 +9,7 @@ import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import { perform as performJob } from "./call.ts"
 import * as Jobs from "./jobs.ts"
+import * as People from "./people.ts"
 import { type Desk, durable, type Unfinished } from "./progress.ts"
 import * as Rollback from "./rollback.ts"
 import { hold } from "./release.ts"
@@ -43,6 +44,8 @@ export interface Floor {
   /** Goes on `again` when its time has come. */
   readonly later: (path: string, ending: Unfinished, again: () => void) => void
   readonly answer: (path: string, answer: Answer) => void
+  /** The step leaves no trace. */
+  readonly pass: (path: string) => void
   readonly stuck: (verdict: Verdict) => void
   /** It was left undone. */
   readonly left: () => void
@@ -51,6 +54,8 @@ export interface Floor {
 export const make = (floor: Floor): ((asked: Asked) => void) => {
   const { answer, begin, desk, giveUpChild, givenUp, goingBack, isLeaving, later, left } = floor
   const { room, runId, running, stuck, tools, track, used } = floor
+  /** So many words of people the body has heard, whether or not that is durable yet. */
+  let { heard } = desk.state
 
   const performCall = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "call" }>) => {
     const { path } = asked
@@ -83,13 +88,19 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
 
   const performWait = ({ path, recorded }: Asked, waiting: Waiting) => {
     const record = recorded?._tag === "wait" ? recorded : undefined
-    Waits.wait({ ...desk, room, used, begin, noticed: floor.noticed, soon: desk.pen.flush, isGivenUp: () => false }, path, waiting, record, (end) => {
-      giveUpChild.delete(path)
-      if (end === undefined) return
-      const given = Waits.answerOf(path, waiting, end)
-      if ("reason" in given) stuck(given)
-      else answer(path, given)
-    })
+    Waits.wait(
+      { ...desk, room, used, begin, noticed: floor.noticed, soon: desk.pen.flush, isGivenUp: () => false },
+      path,
+      waiting,
+      record,
+      (end) => {
+        giveUpChild.delete(path)
+        if (end === undefined) return
+        const given = Waits.answerOf(path, waiting, end)
+        if ("reason" in given) stuck(given)
+        else answer(path, given)
+      }
+    )
   }
 
   /** A child whose scope is given up is cancelled, and its end awaited: all of it goes back, unless it has completed. */
@@ -139,6 +150,17 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
     })
   }
 
+  const hear = (path: string) => {
+    const { length } = desk.state.words
+    const news = People.newsOf(desk.state, heard)
+    if (news.length === 0) return floor.pass(path)
+    heard = length
+    const stamp = desk.stamp()
+    desk.placed(path)
+    desk.pen.write([{ _tag: "recorded", path, value: JSON.stringify(news), heard, stamp }], "soon")
+    answer(path, { exit: Exit.succeed(news), stamp })
+  }
+
   const perform = (asked: Asked): void => {
     const { path, step } = asked
     switch (step._tag) {
@@ -152,6 +174,8 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
         return performWait(asked, step.waiting as Waiting)
       case "takeBack":
         return performTakeBack(asked, step)
+      case "heard":
+        return hear(path)
       case "undo":
         return Undo.perform(floor, asked, step)
     }

@@ -112,6 +112,13 @@ export const wait = (
   if (!isOver && waiting.begun !== undefined) desk.begin(path, waiting.begun)
 }
 
+/** Nobody is asked any more for the approval that the wait at `path` is for, if it is for one. */
+export const withdraw = ({ pen, stamp, state }: Pick<Desk, "pen" | "stamp" | "state">, path: string): void => {
+  const wait = recordedOpen(state, path)
+  if (wait?.asked.wait !== "approval") return
+  pen.write([{ _tag: "answered", path, stamp: stamp(), how: "withdrawn" }], "soon")
+}
+
 /** Goes on `again` with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
 export const later = (desk: WaitingDesk, path: string, ending: Unfinished, again: () => void): void => {
   if (ending._tag === "waits") {
@@ -120,7 +127,8 @@ export const later = (desk: WaitingDesk, path: string, ending: Unfinished, again
   }
   // Given up, it goes no further than to where nothing is in doubt, and that may take as long.
   const wasGivenUp = desk.isGivenUp()
-  desk.room.enter(path, {
+  // Not under the path of the call: it does not leave when that is given up, but goes on to its end.
+  desk.room.enter(`${path}!parked`, {
     until: ending.until,
     look: (now) => {
       if (now < ending.until && desk.isGivenUp() === wasGivenUp) return false
