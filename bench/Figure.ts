@@ -35,10 +35,10 @@ const goal = (figure: Figure): string => {
   return `${what} ${reachesGoal(figure) === true ? "reached" : "MISSED"}`
 }
 
-/** The figures as lines of text. */
-export const table = (figures: ReadonlyArray<Figure>): string => {
+/** The figures as lines of text; `who` is what was measured beside the floor. */
+export const table = (figures: ReadonlyArray<Figure>, who = "makegood"): string => {
   const rows = [
-    ["what", "unit", "makegood", "floor", "makegood / floor", "goal"],
+    ["what", "unit", who, "floor", `${who} / floor`, "goal"],
     ...figures.map((figure) => [
       figure.name,
       figure.unit,

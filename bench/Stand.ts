@@ -12,14 +12,14 @@ import * as Flow from "./Flow.ts"
 /** The name a database goes by. */
 const nameOf = (url: Redacted.Redacted<string>) => new URL(Redacted.value(url)).pathname.slice(1)
 
-/** A new database with all tables, and none connected to it. */
-export const database = Effect.gen(function* () {
-  const url = yield* Database.fresh
-  yield* Floor.create.pipe(
+/** All tables, in an empty database. */
+export const tables = (url: Redacted.Redacted<string>) =>
+  Floor.create.pipe(
     Effect.provide(Postgres.layerMigrations.pipe(Layer.provideMerge(PgClient.layer({ url, maxConnections: 1 }))))
   )
-  return url
-})
+
+/** A new database with all tables, and none connected to it. */
+export const database = Effect.tap(Database.fresh, tables)
 
 /** A worker with the sagas, and a client with at most `connections`. */
 export const layer = (url: Redacted.Redacted<string>, connections: number) =>

@@ -49,7 +49,7 @@ describe("a figure", () => {
       table.split("\n").map((line) => line.split(/ {2,}/)),
       [
         ["what", "unit", "makegood", "floor", "makegood / floor", "goal"],
-        ["steps", "steps/s", "1,500", "1,000", "1.50 (1.00..3.00)", ">= 2 MISSED"],
+        ["steps", "steps/s", "1,500", "1,000", "1.50 (1..3)", ">= 2 MISSED"],
         ["again", "calls", "0", "<= 0 reached"]
       ]
     )
