@@ -94,7 +94,6 @@ $function$;
 CREATE OR REPLACE FUNCTION makegood.is_expired(uuid, timestamp with time zone)
  RETURNS boolean
  LANGUAGE sql
- STABLE
 AS $function$
 select not exists (
   select from makegood.family($1) as f(run_id) join makegood.run r on r.run_id = f.run_id

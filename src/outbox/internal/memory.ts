@@ -21,7 +21,7 @@ import type {
   Run,
   State
 } from "../Outbox.ts"
-import { OutboxError, Refused } from "../OutboxError.ts"
+import { OutboxError, Refused, Unavailable } from "../OutboxError.ts"
 import * as Bindings from "./bindings.ts"
 import * as Gate from "./gate.ts"
 
@@ -121,6 +121,11 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     const { deadlineMillis, parent, undoes, worker, ...rest } = run
     const found = runs.get(run.runId)
     if (found !== undefined) return { _tag: "exists", run: copy(found.run) } as const
+    const undone = undoes === undefined ? undefined : runs.get(undoes)
+    if (undoes !== undefined && (undone === undefined || undone.run.removedAt !== undefined)) {
+      const cause = new Error("the run was removed while it was started")
+      throw new OutboxError({ reason: new Unavailable({ cause }) })
+    }
     refuseUnlessText(run.runId, run.saga, run.key, run.payloadDigest, ...Object.entries(run.attributes).flat())
     refuseUnlessJson(run.payload)
     const kept: Kept = {

@@ -42,7 +42,7 @@ with recursive family as (
 select run_id from family
 $$`,
   "comment on function makegood.family(uuid) is 'The runs that a run has to do with, itself included'",
-  `create function makegood.is_expired(uuid, timestamptz) returns boolean language sql stable as $$
+  `create function makegood.is_expired(uuid, timestamptz) returns boolean language sql volatile as $$
 select not exists (
   select from makegood.family($1) as f(run_id) join makegood.run r on r.run_id = f.run_id
   where r.removed_at is null and (r.state not in ${ends} or r.changed_at >= $2)

@@ -10,16 +10,20 @@ import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 
 const text = `
-with expired as materialized (
+with locked as materialized (
   select r.run_id
   from makegood.run r
   where r.run_id = any($1::uuid[]) and r.removed_at is null
     and r.state in ('completed', 'rolled_back', 'partly_rolled_back')
     and r.changed_at < makegood.now() - $2 * interval '1 millisecond'
     and ($3::text is null or r.saga = $3)
-    and makegood.is_expired(r.run_id, makegood.now() - $2 * interval '1 millisecond')
   order by r.run_id
   for no key update of r skip locked
+),
+-- With a snapshot of its own for each run, taken once that is locked: whoever was to undo it has it locked, or stands there.
+expired as materialized (
+  select l.run_id from locked l
+  where makegood.is_expired(l.run_id, makegood.now() - $2 * interval '1 millisecond')
 ),
 entries as (
   delete from makegood.entry e using expired x where e.run_id = x.run_id

@@ -1,7 +1,8 @@
 /**
  * Starts runs, each once; those of a live worker are held by it from the start, with their claim as entry 0.
  *
- * Runs that are there already are left alone and not answered. Locks: new rows of run, by id, then of entry, by id.
+ * Runs that are there already are left alone and not answered, and neither are those that are to undo a run whose record
+ * was removed. Locks: rows of runs to be undone, then new rows of run, by id, then of entry, by id.
  * Indexes: the primary keys.
  */
 import type { NewRun } from "../../outbox/Outbox.ts"
@@ -16,6 +17,9 @@ with asked as materialized (
     $11::float8[], $12::uuid[], $13::uuid[])
     as a(run_id, saga, version, key, generation, payload, payload_digest, attributes, worker, deadline, parent, undoes)
   left join makegood.worker w on w.worker_id = a.worker and w.died_at is null and w.lease_until > makegood.now()
+  -- What is to be undone keeps its record: retention leaves alone what this has locked, and this waits for retention.
+  where a.undoes is null
+    or exists (select from makegood.run o where o.run_id = a.undoes and o.removed_at is null for share)
 ),
 started as (
   insert into makegood.run (run_id, saga, version, key, generation, payload, payload_digest, attributes, state, epoch,
