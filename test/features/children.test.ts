@@ -94,7 +94,7 @@ describe("a child", () => {
       )
       return SagaTest.explore(Trip, { ...given, layer: Layer.mergeAll(settle, trip) })
     },
-    { ...family, reached: ["savepoint_taken_back.after-commit"] }
+    { ...family, reached: ["savepoint_taken_back.after-commit"], seldomTakenBack: ["A"] }
   )
 
   madeGood(
