@@ -1,6 +1,7 @@
 /** Prints the rows as the tables of `docs/operators.md`, between its two marks. */
 import { messages } from "./messages.ts"
-import { groups, type Row } from "./rows.ts"
+import type { Row } from "./row.ts"
+import { groups } from "./rows.ts"
 
 const code = (operator: string): string =>
   operator.replaceAll(/\b(?:Effect|Timer|Saga|Stream|Clock|DateTime|Math|Date)\.\w+(?:\(\))?|new Date\(\)/g, "`$&`")

@@ -8,19 +8,8 @@ import { Crash, FakeWorld, SagaTest } from "makegood/testing"
 import { check } from "../../scripts/docs-check.ts"
 import { printed, written } from "./document.ts"
 import { isSaid, messages, type Message } from "./messages.ts"
-import {
-  A,
-  B,
-  type Body,
-  type Hangs,
-  No,
-  Refused,
-  type Refusal,
-  type Row,
-  rows,
-  type Stuck,
-  type Works
-} from "./rows.ts"
+import { A, B, type Body, type Hangs, No, Refused, type Refusal, type Row, type Stuck, type Works } from "./row.ts"
+import { rows } from "./rows.ts"
 
 const Trip = Saga.make("Trip", {
   version: 1,
