@@ -15,6 +15,19 @@ interface Back {
 /** Whether a call was intended before a compensation; before one of the run that undoes its own, all were. */
 const isBefore = (call: Call, { intent, runId }: Call): boolean => call.runId !== runId || call.intent.seq < intent.seq
 
+/** The taking-back that a body asked for of a call of its own, where a compensation belongs to one. */
+const askedFor = ({ calls }: History, { call, compensation }: Back): string | undefined => {
+  if (compensation.runId !== call.runId) return undefined
+  return calls.find(({ intent, outcomes, path }) => {
+    const { act, value } = intent.entry
+    if (act !== "undo" || intent.seq > compensation.intent.seq) return false
+    if ((outcomes[0]?.seq ?? Number.POSITIVE_INFINITY) < compensation.intent.seq) return false
+    const scope = scopeOf(path)
+    const paths = JSON.parse(value ?? "[]") as ReadonlyArray<string>
+    return paths.some((one) => (scope === "" ? one : `${scope}/${one}`) === call.path)
+  })?.path
+}
+
 /** Whether `later` was there when `earlier` began to be taken back, and has to be taken back first. */
 const isFirst = (later: Back, earlier: Back): boolean =>
   later !== earlier && isBefore(later.call, earlier.compensation) && dependsOn(later.call, earlier.call)
@@ -41,19 +54,23 @@ export const G2: Checker = (evidence) => {
       const compensation = compensationOf(history, call)
       return compensation === undefined ? [] : [{ call, compensation }]
     })
-    for (const earlier of back) {
-      for (const later of back) {
-        if (!isFirst(later, earlier)) continue
-        if (isBegunBefore(earlier, later)) {
-          add(`${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`, {
-            runId: history.run.runId,
-            path: earlier.call.path,
-            seq: earlier.compensation.intent.seq
-          })
-        }
+    const rollbacks = new Map(back.map((one) => [one, askedFor(history, one)]))
+    // What a body has taken back by itself, while the rest stands, is no disorder.
+    const isOfOne = (earlier: Back, later: Back) =>
+      rollbacks.get(earlier) === undefined || rollbacks.get(earlier) === rollbacks.get(later)
+    const pairs = back.flatMap((earlier) =>
+      back.flatMap((later) => (isFirst(later, earlier) && isOfOne(earlier, later) ? [[earlier, later] as const] : []))
+    )
+    for (const [earlier, later] of pairs) {
+      if (isBegunBefore(earlier, later)) {
+        add(`${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`, {
+          runId: history.run.runId,
+          path: earlier.call.path,
+          seq: earlier.compensation.intent.seq
+        })
       }
     }
-    if (evidence.ledger !== undefined) inTheWorld(history, evidence.ledger, back, add)
+    if (evidence.ledger !== undefined) inTheWorld(history, evidence.ledger, pairs, add)
   }
   return found
 }
@@ -62,7 +79,7 @@ export const G2: Checker = (evidence) => {
 const inTheWorld = (
   history: History,
   ledger: ReadonlyArray<Line>,
-  back: ReadonlyArray<Back>,
+  pairs: ReadonlyArray<readonly [earlier: Back, later: Back]>,
   add: (what: string, of: { readonly runId: string; readonly path: string }) => void
 ) => {
   const { runId } = history.run
@@ -70,14 +87,11 @@ const inTheWorld = (
   ledger.forEach((line, index) => {
     if (line.kind === "undo" && line.came === "done" && !place.has(line.key)) place.set(line.key, index)
   })
-  for (const earlier of back) {
-    for (const later of back) {
-      if (!isFirst(later, earlier)) continue
-      const first = place.get(earlier.compensation.intent.entry.key)
-      const second = place.get(later.compensation.intent.entry.key)
-      if (first !== undefined && second !== undefined && first < second) {
-        add(`the world took ${earlier.call.path} back before ${later.call.path}`, { runId, path: earlier.call.path })
-      }
+  for (const [earlier, later] of pairs) {
+    const first = place.get(earlier.compensation.intent.entry.key)
+    const second = place.get(later.compensation.intent.entry.key)
+    if (first !== undefined && second !== undefined && first < second) {
+      add(`the world took ${earlier.call.path} back before ${later.call.path}`, { runId, path: earlier.call.path })
     }
   }
 }

@@ -18,12 +18,10 @@ export const G6: Checker = (evidence) => {
             seq: attempted.seq
           })
         }
-        const doubtful = before.some((setback) => setback.entry.class === "inDoubt")
-        const cleared = call.settlings.some(
-          (settled) =>
-            settled.seq < attempted.seq &&
-            (settled.seq > since || (settled.entry.happened === false && last?.entry.class !== "inDoubt"))
-        )
+        const earlier = call.settlings.filter((settled) => settled.seq < attempted.seq)
+        const denied = earlier.findLast(({ entry }) => entry.happened === false)?.seq ?? -1
+        const doubtful = before.some((setback) => setback.seq > denied && setback.entry.class === "inDoubt")
+        const cleared = earlier.some((settled) => settled.seq > since)
         if (doubtful && !cleared) {
           add(`${call.path} was sent again while it was in doubt`, { ...call, seq: attempted.seq })
         }

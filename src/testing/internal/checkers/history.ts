@@ -105,7 +105,9 @@ const readAlone = ({ entries, run }: Evidence["runs"][number]): Alone => {
 
 /** Reads all runs, and says which of them belong together. */
 const readFamilies = ({ runs }: Evidence): ReadonlyArray<History> => {
-  const all = runs.map((run) => ({
+  // Of a tombstone there is no record to judge.
+  const kept = runs.filter(({ run }) => run.removedAt === undefined)
+  const all = kept.map((run) => ({
     ...readAlone(run),
     undoes: undefined as History | undefined,
     undoneBy: undefined as History | undefined,
@@ -154,8 +156,22 @@ export const happened = (call: Call): boolean => {
 export const wasTakenBack = (history: History, call: Call): boolean =>
   compensationOf(history, call)?.outcomes[0]?.entry._tag === "succeeded"
 
+/** Acts that change nothing by themselves: reading, asking a model, and what a body had taken back by compensations. */
+const nothingDone: ReadonlySet<Entry.Act> = new Set<Entry.Act>(["query", "model", "undo"])
+
 /** Whether a call changes the world by itself. */
-export const isAct = (call: Call): boolean => call.takesBack === undefined && call.intent.entry.act !== "query"
+export const isAct = (call: Call): boolean => call.takesBack === undefined && !nothingDone.has(call.intent.entry.act)
+
+/** Whether the record is sure that a call without an outcome did not happen, or leaves nobody in doubt about it. */
+export const surelyDidNotHappen = ({ attempts, intent, setbacks, settlings }: Call): boolean => {
+  const denied = settlings.findLast(({ entry }) => entry.happened === false)?.seq ?? -1
+  const since = setbacks.filter(({ seq }) => seq > denied)
+  if (since.some(({ entry }) => entry.class === "inDoubt")) return false
+  // A transaction is done with its outcome or not at all, what is held only once it is released.
+  if (intent.entry.act === "transaction" || (intent.entry.held !== undefined && attempts.length === 0)) return true
+  const begun = attempts.at(-1)?.seq ?? intent.seq
+  return Math.max(denied, since.at(-1)?.seq ?? -1) > begun
+}
 
 /** What of a run stands by its record: what happened and was not taken back. */
 export const standing = (history: History): ReadonlyArray<Call> =>
