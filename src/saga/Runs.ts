@@ -14,6 +14,7 @@ import type * as Tool from "../tool/Tool.ts"
 import type { Signal } from "../wait/Signal.ts"
 import type { Deciding } from "./Decisions.ts"
 import type { SagaDefinition } from "./internal/engine.ts"
+import type { Live } from "./internal/live.ts"
 import { make } from "./internal/runs.ts"
 import type { CallReport, Report } from "./Report.ts"
 import type { RunCancelled, RunDeadlinePassed, RunsError } from "./RunsError.ts"
@@ -109,7 +110,10 @@ export class Runs extends Context.Service<
     readonly history: (runId: string) => Effect.Effect<ReadonlyArray<Entry.Stored>, RunsError>
     readonly await: (runId: string) => Effect.Effect<Run, RunsError>
     readonly settled: (runId: string) => Effect.Effect<Run, RunsError>
-    readonly watch: (runId: string) => Stream.Stream<Entry.Stored, RunsError>
+    /** From the entry `from` on; default: from the first. */
+    readonly watch: (runId: string, from?: number) => Stream.Stream<Entry.Stored, RunsError>
+    /** What is being said in this process. */
+    readonly live: Live
     readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly undo: (runId: string, who: Who) => Effect.Effect<{ readonly runId: string }, RunsError>
     readonly preview: (runId: string) => Effect.Effect<ReadonlyArray<CallReport>, RunsError>

@@ -16,6 +16,7 @@ import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { ModelFailed, Used } from "../AgentError.ts"
 import type { Question } from "../Manner.ts"
+import { askedAloud } from "./aloud.ts"
 
 /** A call that the model asked for. */
 export interface Wish {
@@ -138,7 +139,7 @@ export const textOf = (messages: ReadonlyArray<Prompt.Message>): string =>
 const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
   const before = call.previousFailure as ModelFailed | undefined
   const wasted = before?.used ?? { tokens: { input: 0, output: 0, cached: 0 }, cost: 0 }
-  const answered = yield* Effect.result(within(asking.manner, respond(asking, before)))
+  const answered = yield* Effect.result(within(asking.manner, respond(asking, before, call)))
   if (Result.isFailure(answered)) return yield* failed(answered.failure, wasted)
   const { content, finish, model, provider, usage } = answered.success
   const tokens = {
@@ -171,12 +172,13 @@ const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
 
 const respond = Effect.fnUntraced(function* (
   { conversation, offers, system }: Asking,
-  before: ModelFailed | undefined
+  before: ModelFailed | undefined,
+  call: Tool.Call
 ) {
   const messages = [...conversation]
   if (system !== undefined) messages.unshift(Prompt.systemMessage({ content: system }))
   if (before?.means === "model") messages.push(userMessage(`Your last answer could not be used: ${before.why}`))
-  const response = yield* LanguageModel.generateText({
+  const response = yield* askedAloud(call, {
     prompt: Prompt.fromMessages(messages),
     // Calls go through the engine: the model's own module makes none.
     toolkit: { tools: offers as Record<string, never>, handle: () => Effect.die("not called") },

@@ -13,6 +13,9 @@ import type * as Tool from "../../tool/Tool.ts"
 import type { Who } from "../Runs.ts"
 import { InvalidInput, RunNotHeld, RunsError } from "../RunsError.ts"
 
+/** The name of the signal that carries what a person says. */
+export const { says } = RunState.personal
+
 /** What a person said, or did while the run was held; its `result` is a failure where that is said. */
 export type News =
   | { readonly by: string; readonly said: string }
@@ -51,7 +54,7 @@ const fromResult = <A>(result: Result.Result<A, RunsError["reason"]>): Effect.Ef
 export const make = ({ changed, find, stateOf, tell }: Carrier) => {
   const say = Effect.fnUntraced(function* (runId: string, text: string, who: Who) {
     const said = yield* fromResult(Value.codec(Schema.NonEmptyString).encode(text, "what is said"))
-    return yield* tell(runId, who, { message: "signal", name: RunState.personal.says, value: said.text })
+    return yield* tell(runId, who, { message: "signal", name: says, value: said.text })
   })
 
   const act = Effect.fnUntraced(function* (runId: string, tool: Tool.Any, given: unknown, who: Who) {

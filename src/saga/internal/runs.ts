@@ -28,6 +28,7 @@ import { detailsOf } from "./details.ts"
 import * as Decisions from "./decisions.ts"
 import * as Identity from "./identity.ts"
 import * as Record from "./record.ts"
+import * as Live from "./live.ts"
 import * as People from "./people.ts"
 import { tooLate, undoRun } from "./undo.ts"
 
@@ -204,10 +205,10 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     return yield* new RunCancelled({ ...ended, by: cancel?.by ?? "", ...(why === undefined ? {} : { why }) })
   })
 
-  const watch = (runId: string): Stream.Stream<Entry.Stored, RunsError> =>
-    Stream.paginate(0, (from) =>
+  const watch = (runId: string, first = 0): Stream.Stream<Entry.Stored, RunsError> =>
+    Stream.paginate(first, (from) =>
       Effect.map(
-        Effect.suspend(() => (from === 0 ? find(runId) : Effect.void)).pipe(
+        Effect.suspend(() => (from === first ? find(runId) : Effect.void)).pipe(
           Effect.andThen(lift(outbox.entries(runId, { from, limit: pageSize }))),
           Effect.tap((page) => (page.length === 0 ? changed(runId) : Effect.void))
         ),
@@ -310,6 +311,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     get,
     list,
     history,
+    live: Live.of(outbox),
     await: awaitEnd,
     ...Decisions.make(outbox, { open: findOpen, checkText, lookAtPauses: local?.lookAtPauses ?? Effect.void }),
     ...People.make({ changed, find, tell, stateOf: (run) => lift(Record.stateOf(outbox, run)) }),
