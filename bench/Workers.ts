@@ -34,21 +34,24 @@ const turn = Effect.fnUntraced(function* (children: ReadonlyArray<Children.Child
 
   yield* sql`truncate makegood.run, makegood.entry, makegood.inbox`
   const { runId } = yield* Flow.started
-  yield* Copies.make("runs", runId, runs - 1)
-  // In line one after the other, and ready at once: the workers begin together.
+  yield* Copies.make("runs", runId, runs - 2)
+  // In line one after the other, and ready at once, when all workers are.
   yield* sql`
-    update makegood.run set wake_at = makegood.now() - interval '1 hour' + place * interval '1 millisecond'
+    update makegood.run set wake_at = makegood.now() + interval '1 hour' + place * interval '1 millisecond'
     from (select run_id, row_number() over () as place from makegood.run) line
     where line.run_id = run.run_id`
-  const line = yield* sql<{ readonly runId: string; readonly wakeAt: number }>`
-    select run_id::text as "runId", makegood.millis(wake_at) as "wakeAt" from makegood.run order by wake_at`
+  const line = yield* sql<{ readonly runId: string }>`
+    select run_id::text as "runId" from makegood.run order by wake_at`
   yield* together((child) => child.open({ concurrency: each }))
+  yield* sql`update makegood.run set wake_at = wake_at - interval '2 hours'`
+  // One more run, at the end of the line: its start is what calls all of them.
+  yield* Flow.started
   yield* Copies.untilNone(["pending", "running"])
   const [worked] = yield* sql<{ readonly millis: number; readonly completed: number }>`
     select makegood.millis(max(changed_at)) - (select makegood.millis(min(at)) from makegood.entry) as millis,
       (count(*) filter (where state = 'completed'))::int as completed
     from makegood.run`
-  if (worked?.completed !== line.length) return yield* Effect.die(new Error("not every run completed"))
+  if (worked?.completed !== line.length + 1) return yield* Effect.die(new Error("not every run completed"))
   const claims = yield* sql<{ readonly runId: string; readonly at: number }>`
     select run_id::text as "runId", makegood.millis(at) as at from makegood.entry where kind = 'claimed' and epoch = 1`
   yield* together((child) => child.close)
@@ -56,7 +59,7 @@ const turn = Effect.fnUntraced(function* (children: ReadonlyArray<Children.Child
   const result: Turn = {
     processes: children.length,
     floor: (sagas * each * children.length * Flow.steps * 1_000) / insertMillis,
-    makegood: (line.length * Flow.steps * 1_000) / worked.millis,
+    makegood: ((line.length + 1) * Flow.steps * 1_000) / worked.millis,
     overtaken: longestOvertaken(line.map(({ runId }) => at.get(runId)!))
   }
   return result
@@ -80,14 +83,13 @@ export const measure = Effect.fnUntraced(function* (size: Size) {
     tiny: { rounds: 1, runs: 60 }
   }[size]
   const url = yield* Stand.database
-  const some = size === "tiny" ? [1, 2] : numbers
-  yield* progress(`starting ${some.at(-1)} worker processes`)
+  yield* progress(`starting ${numbers.at(-1)} worker processes`)
   const children: Array<Children.Child> = []
-  for (let nth = 0; nth < some.at(-1)!; nth++) children.push(yield* Children.spawn(url))
+  for (let nth = 0; nth < numbers.at(-1)!; nth++) children.push(yield* Children.spawn(url))
   const turns: Array<Turn> = []
   yield* Effect.gen(function* () {
     for (let round = 0; round <= rounds; round++) {
-      for (const processes of some) {
+      for (const processes of numbers) {
         const taken = yield* turn(children.slice(0, processes), runs)
         if (round === 0) continue
         turns.push(taken)
@@ -101,19 +103,19 @@ export const measure = Effect.fnUntraced(function* (size: Size) {
     turns.filter((turn) => turn.processes === processes).map(value)
   const makegood = (processes: number) => of(processes, ({ makegood }) => makegood)
   const figures: ReadonlyArray<Figure> = [
-    ...some.map((processes) => ({
+    ...numbers.map((processes) => ({
       name: `${processes} worker processes`,
       unit: "steps/s",
       makegood: Spread.of(makegood(processes)),
       floor: Spread.of(of(processes, ({ floor }) => floor)),
       ratio: Spread.of(of(processes, (turn) => turn.makegood / turn.floor))
     })),
-    ...some.slice(1).map((processes) => ({
-      name: `${processes} worker processes; their floor is ${some[0]}`,
+    ...numbers.slice(1).map((processes) => ({
+      name: `${processes} worker processes; their floor is ${numbers[0]}`,
       unit: "steps/s",
       makegood: Spread.of(makegood(processes)),
-      floor: Spread.of(makegood(some[0]!)),
-      ratio: Spread.of(makegood(processes).map((value, round) => value / makegood(some[0]!)[round]!)),
+      floor: Spread.of(makegood(numbers[0]!)),
+      ratio: Spread.of(makegood(processes).map((value, round) => value / makegood(numbers[0]!)[round]!)),
       goal: { atLeast: 1 }
     })),
     {

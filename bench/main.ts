@@ -91,7 +91,8 @@ const program = Effect.gen(function* () {
   yield* Effect.promise(() =>
     writeFile(file, JSON.stringify({ at, size, machine, postgres, figures, curves }, null, 2))
   )
-  console.log(`\n${Figure.table(figures)}\n\nbench: ${secondsSince(began)} s in all, written to ${file}`)
+  if (chosen.length > 1) console.log(`\n${Figure.table(figures)}`)
+  console.log(`\nbench: ${secondsSince(began)} s in all, written to ${file}`)
 }).pipe(Effect.timeout("2 hours"))
 
 const stop = await setup()
