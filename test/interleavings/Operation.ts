@@ -19,7 +19,7 @@ import type { Scene } from "./Scene.ts"
 export interface Operation {
   readonly name: string
   readonly statement: (scene: Scene) => Statement<unknown>
-  /** It writes in the name of the first worker. */
+  /** The id of the append that it is, where it is one. */
   readonly append?: number
   /** After it, the first worker writes nothing any more. */
   readonly silences?: (scene: Scene) => boolean
@@ -107,11 +107,13 @@ export const all: ReadonlyArray<Operation> = [
   { name: "end", statement: (s) => appendAlone(prepare(append(s, 7, completed))), append: 7 },
   {
     name: "end of the child",
-    statement: (s) => appendEntries([prepare(append(s, 8, { ...completed, runId: s.child, seq: 1 }))])
+    statement: (s) => appendEntries([prepare(append(s, 8, { ...completed, runId: s.child, seq: 1 }))]),
+    append: 8
   },
   {
     name: "end of the other",
-    statement: (s) => appendAlone(prepare(append(s, 9, { ...completed, runId: s.other, worker: s.second, seq: 1 })))
+    statement: (s) => appendAlone(prepare(append(s, 9, { ...completed, runId: s.other, worker: s.second, seq: 1 }))),
+    append: 9
   },
   { name: "send", statement: (s) => sendMessage({ id: "m1", runId: s.run, told: signal }) },
   { name: "send again", statement: (s) => sendMessage({ id: "m0", runId: s.run, told: signal }) },

@@ -43,11 +43,18 @@ const load = async (folder: string): Promise<Engine> => {
 export const original: Promise<Engine> = load(root)
 
 /** The engine after the changes. Its files are gone once it is loaded. */
-export const mutant = async (changes: ReadonlyArray<Change>): Promise<Engine> => {
+export const mutant = (changes: ReadonlyArray<Change>): Promise<Engine> => planted(changes, [], load)
+
+/** What is loaded from a folder with the engine after the changes, and with copies of these other files and folders. */
+export const planted = async <A>(
+  changes: ReadonlyArray<Change>,
+  also: ReadonlyArray<string>,
+  load: (folder: string) => Promise<A>
+): Promise<A> => {
   const folder = mkdtempSync(join(tmpdir(), "makegood-mutant-"))
   try {
     cpSync(join(root, "src"), join(folder, "src"), { recursive: true })
-    cpSync(join(root, "package.json"), join(folder, "package.json"))
+    for (const path of ["package.json", ...also]) cpSync(join(root, path), join(folder, path), { recursive: true })
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
     for (const { from, times = 1, to, under } of changes) {
       const place = join(folder, "src", under)

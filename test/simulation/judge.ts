@@ -21,6 +21,7 @@ export const judge = (world: World, runs: ReadonlyArray<Recorded>): ReadonlyArra
   const recorded = new Set<string>()
   for (const one of runs) {
     const { run } = one
+    wrongs.push(...tooEarly(one))
     if (!Outbox.isEnd(run.state)) {
       const { stuck } = RunState.fold(run.undoes === undefined ? one.entries : [])
       wrongs.push(`${run.saga} ${run.key} is ${run.state}: ${stuck?.reason ?? run.stuckReason} ${stuck?.why}`)
@@ -38,6 +39,18 @@ export const judge = (world: World, runs: ReadonlyArray<Recorded>): ReadonlyArra
   }
   const found = check({ runs, ledger: world.lines })
   return [...wrongs, ...found.map(({ guarantee, what }) => `${guarantee}: ${what}`)]
+}
+
+/** G12: nothing is due before its time, by the clock of the record. */
+const tooEarly = ({ entries, run }: Recorded): ReadonlyArray<string> => {
+  const until = new Map<string, number>()
+  return entries.flatMap(({ at, entry }) => {
+    if (entry._tag === "awaited" && entry.until !== undefined) until.set(entry.path, entry.until)
+    const due = entry._tag === "answered" && entry.how === "due" ? until.get(entry.path) : undefined
+    return due === undefined || at >= Math.floor(due)
+      ? []
+      : [`G12: ${run.key} ${entry._tag}: due at ${due}, and it was ${at}`]
+  })
 }
 
 const judgeRun = (

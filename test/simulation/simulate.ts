@@ -58,7 +58,7 @@ const planOf = (seed: number) => {
     worldTrouble: some(0.6, 0.2),
     outboxTrouble: some(0.6, 0.12),
     deaths: chance() < 0.25 ? 0 : between(chance, 1, 5),
-    stops: chance() < 0.7 ? 0 : between(chance, 1, 3),
+    stops: chance() < 0.5 ? 0 : between(chance, 1, 3),
     cancels: chance() < 0.75 ? 0 : 1,
     holds: chance() < 0.85 ? 0 : 1,
     undoes: chance() < 0.12,
@@ -157,6 +157,8 @@ export const simulate = async (seed: number): Promise<Report> => {
 
   /** How many lives are still to end by death. */
   let mortal = plan.deaths
+  /** How many are still to stand still for a while. */
+  let stops = plan.stops
   const lives: Array<Virtual.Process> = []
 
   const beginLife = (slot: number) => {
@@ -166,6 +168,9 @@ export const simulate = async (seed: number): Promise<Report> => {
     const willDie = mortal > 0 && chance() < 0.8
     if (willDie) mortal--
     let left = willDie ? 1 + Math.floor(chance() ** 2 * 90) : Number.POSITIVE_INFINITY
+    const willStop = stops > 0 && chance() < 0.7
+    if (willStop) stops--
+    let untilStop = willStop ? 1 + Math.floor(chance() ** 2 * 60) : Number.POSITIVE_INFINITY
     const isGraceful = chance() < 0.2
     const leave = () => {
       deaths++
@@ -176,10 +181,16 @@ export const simulate = async (seed: number): Promise<Report> => {
         process.alive = false
       })
     }
+    const standStill = () => {
+      note(process.name, "stands still")
+      process.stopped = true
+      later(between(chance, 500, 2 * leaseMillis), () => (process.stopped = false))
+    }
     const life: Life = {
       process,
       beat: () => {
         activity++
+        if (--untilStop === 0) standStill()
         if (--left === 0) leave()
       }
     }
@@ -320,14 +331,6 @@ export const simulate = async (seed: number): Promise<Report> => {
       })
     )
   }
-  some(plan.stops, 10_000, () => {
-    const alive = lives.filter((process) => process.alive)
-    const process = alive[Math.floor(chance() * alive.length)]
-    if (process === undefined) return
-    note(process.name, "stands still")
-    process.stopped = true
-    later(between(chance, 500, 2 * leaseMillis), () => (process.stopped = false))
-  })
 
   // ---- time
 
