@@ -31,13 +31,14 @@ const start = (url: string): Child => {
   const child = fork(join(import.meta.dirname, "worker.ts"), { env: { ...process.env, DATABASE_URL: url } })
   const exited = once(child, "exit")
   let held = 0
+  let end: Word | undefined
   const listeners = new Set<(word: Word) => void>()
   const hear = (word: Word) => {
     if (word._tag === "holds") held++
     for (const listener of Array.from(listeners)) listener(word)
   }
   child.on("message", hear)
-  child.on("exit", (code, signal) => hear({ _tag: "broke", why: `the process ended, ${signal ?? code}` }))
+  child.on("exit", (code, signal) => hear((end = { _tag: "broke", why: `the process ended, ${signal ?? code}` })))
 
   /** Listens until there is something to go on with; a broken child breaks the bench. */
   const listen = <A>(look: (word: Word | undefined) => Effect.Effect<A> | undefined, then = () => {}) =>
@@ -49,8 +50,8 @@ const start = (url: string): Child => {
         resume(found)
       }
       listeners.add(listener)
-      listener()
-      then()
+      listener(end)
+      if (end === undefined) then()
       return Effect.sync(() => listeners.delete(listener))
     })
   const ask = <A>(order: Order) =>

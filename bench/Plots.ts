@@ -21,10 +21,14 @@ const plots: Record<Curve["plot"], Omit<Svg.Plot, "lines">> = {
   "step-latency": { title: "Step latency over saga length", x: "step of the saga", y: "ms a step, p50" }
 }
 
+/** Fewer points show nothing; a run of one measure alone leaves such. */
+const fewest = 3
+
 /** The plots that these results hold, each from the first that has it. */
 export const draw = (results: ReadonlyArray<Result>): ReadonlyArray<{ readonly plot: string; readonly svg: string }> =>
   Object.entries(plots).flatMap(([plot, { title, ...axes }]) => {
-    const of = ({ curves }: Result) => (curves ?? []).filter((curve) => curve.plot === plot)
+    const of = ({ curves }: Result) =>
+      (curves ?? []).filter((curve) => curve.plot === plot && curve.points.length >= fewest)
     const result = results.find((result) => of(result).length > 0)
     if (result === undefined) return []
     const { at, machine, postgres } = result

@@ -46,7 +46,7 @@ export const measure = Effect.fnUntraced(function* (size: Size) {
   const { leaseMillis, rounds, runs } = {
     full: { rounds: 3, runs: 200, leaseMillis: 15_000 },
     quick: { rounds: 1, runs: 200, leaseMillis: 3_000 },
-    tiny: { rounds: 1, runs: 8, leaseMillis: 1_000 }
+    tiny: { rounds: 1, runs: 8, leaseMillis: 3_000 }
   }[size]
   const kills: Array<Effect.Success<ReturnType<typeof kill>>> = []
   for (let round = 1; round <= rounds; round++) {

@@ -5,7 +5,7 @@
  * measures, such as `one many`. `npm run bench -- plot` draws results into `docs/`.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Redacted } from "effect"
+import { Cause, Effect, Redacted } from "effect"
 import { mkdir, writeFile } from "node:fs/promises"
 import { availableParallelism, cpus } from "node:os"
 import { join } from "node:path"
@@ -79,7 +79,14 @@ const program = Effect.gen(function* () {
   const findings: Array<Finding.Finding> = []
   for (const name of chosen) {
     const began = performance.now()
-    const finding: Finding.Finding = yield* measures[name](size)
+    const found: Effect.Effect<Finding.Finding, unknown> = Effect.scoped(measures[name](size))
+    const finding = yield* Effect.catchCause(found, (cause) =>
+      Effect.sync(() => {
+        console.error(`\nbench: ${name} broke; the others go on\n${Cause.pretty(cause)}`)
+        process.exitCode = 1
+      })
+    )
+    if (finding === undefined) continue
     findings.push(finding)
     console.log(`\n${Figure.table(finding.figures)}\n\nbench: ${name} took ${secondsSince(began)} s`)
   }

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Plots from "../../bench/Plots.ts"
 import * as Svg from "../../bench/Svg.ts"
 
-const result = (at: string, plots: ReadonlyArray<"throughput" | "step-latency">) => ({
+const result = (at: string, plots: ReadonlyArray<"throughput" | "step-latency">, points = 3) => ({
   at,
   size: "full" as const,
   machine: { node: "v24", cores: 2, cpu: "some" },
@@ -11,10 +11,7 @@ const result = (at: string, plots: ReadonlyArray<"throughput" | "step-latency">)
   curves: plots.map((plot) => ({
     plot,
     line: "makegood" as const,
-    points: [
-      [1, 100],
-      [64, 900]
-    ] as const
+    points: Array.from({ length: points }, (_, index) => [4 ** index, 100 * index] as const)
   }))
 })
 
@@ -69,8 +66,9 @@ describe("a plot", () => {
 })
 
 describe("drawing", () => {
-  it("takes for each plot the first result that has it, and says when it was measured", () => {
+  it("takes for each plot the first result that has enough of it, and says when it was measured", () => {
     const drawn = Plots.draw([
+      result("2026-03-01T00:00:00Z", ["throughput"], 2),
       result("2026-02-01T00:00:00Z", ["throughput"]),
       result("2026-01-01T00:00:00Z", ["throughput", "step-latency"])
     ])
