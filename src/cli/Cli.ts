@@ -11,6 +11,7 @@ import * as Approvals from "./commands/approvals.ts"
 import { calls, resolve, signal, skip, stuck } from "./commands/calls.ts"
 import { doctor, exportRun, gc, importRuns, migrate } from "./commands/database.ts"
 import * as RunsCommand from "./commands/runs.ts"
+import * as ToolsCommand from "./commands/tools.ts"
 import { demo, dev, worker } from "./commands/worker.ts"
 import { codes, ending } from "./internal/exits.ts"
 import * as Help from "./internal/help.ts"
@@ -23,7 +24,7 @@ export const command = Command.make("makegood").pipe(
   ),
   Command.withSubcommands([
     { group: "Runs", commands: [RunsCommand.command, calls, stuck] },
-    { group: "Decide", commands: [Approvals.command, resolve, skip, signal] },
+    { group: "Decide", commands: [Approvals.command, resolve, skip, signal, ToolsCommand.command] },
     { group: "Run", commands: [worker, dev, demo] },
     { group: "Database", commands: [migrate, doctor, gc, exportRun, importRuns] }
   ]),

@@ -9,9 +9,13 @@ class LineBusy extends Schema.TaggedError<LineBusy>()("LineBusy", {}) {}
 const HoldSeat = Tool.make("HoldSeat", {
   parameters: { id: Schema.String },
   success: Schema.Struct({ seat: Schema.String }),
+  failure: LineBusy,
   execute: () => Effect.succeed({ seat: "12A" }),
-  compensate: () => Effect.void,
-  inDoubt: Tool.idempotent
+  // The desk is closed when it is asked first, or for good.
+  compensate: ({ parameters: { id } }, { attempt }) =>
+    (id.startsWith("late") && attempt === 1) || id.startsWith("never") ? Effect.fail(new LineBusy()) : Effect.void,
+  inDoubt: Tool.idempotent,
+  classify: { LineBusy: Failure.permanent }
 })
 
 const ChargeCard = Tool.make("ChargeCard", {
@@ -23,7 +27,7 @@ const ChargeCard = Tool.make("ChargeCard", {
       ? Effect.never
       : attempt === 1
         ? Effect.fail(new LineBusy())
-        : id.startsWith("poor")
+        : /^(?:poor|late|never)/.test(id)
           ? Effect.fail(new NoMoney())
           : Effect.succeed({ chargeId: "ch_1" }),
   compensate: () => Effect.void,

@@ -60,17 +60,21 @@ describe("how the command ends", () => {
 
 describe("what can be done about a stuck run", () => {
   it.each(StuckReason.literals)("is said for %s, as commands that name the run", (reason) => {
-    const [what, ...commands] = remedies("3f2c81aa-0000", reason, "A")
+    const [what, ...commands] = remedies("3f2c81aa-0000", { reason, path: "A" }, new Set("A"))
     assert.match(what ?? "", /^[A-Z].*:$/)
     assert.isNotEmpty(commands)
     for (const command of commands) assert.match(command, /^ {2}makegood .*3f2c81aa/)
   })
 
   it("asks what became of a call only where that is not known", () => {
-    const texts = (reason: (typeof StuckReason.literals)[number]) => remedies("3f2c81aa", reason, "A").join("\n")
+    const texts = (reason: (typeof StuckReason.literals)[number]) =>
+      remedies("3f2c81aa", { reason, path: "A" }, new Set("A")).join("\n")
     assert.include(texts("in_doubt"), "--did-not-happen")
     assert.notInclude(texts("undecodable"), "--did-not-happen")
     assert.notInclude(texts("blocked"), "resolve")
+    assert.include(texts("undecodable"), "makegood resolve 3f2c81aa 'A' --happened")
+    const ofWait = remedies("3f2c81aa", { reason: "undecodable", path: "paid" }, new Set("A")).join("\n")
+    assert.notInclude(ofWait, "resolve", "what a signal carried is not a person's to say")
     assert.include(texts("compensation_failed"), "makegood skip 3f2c81aa 'A'")
   })
 })
@@ -90,7 +94,7 @@ describe("docs/cli.md", () => {
       subcommands.length === 0 ? [name] : subcommands.map((below) => `${name} ${below.name}`)
     )
     const also = ["runs resolve", "runs skip"]
-    const listed = rows(/^\| `makegood ((?:(?:runs|approvals) )?[a-z]+)/gm)
+    const listed = rows(/^\| `makegood ((?:(?:runs|approvals|tools) )?[a-z]+)/gm)
     assert.sameMembers([...listed, ...also], there)
   })
 })

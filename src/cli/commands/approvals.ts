@@ -10,7 +10,7 @@ import * as Naming from "../internal/naming.ts"
 import * as Print from "../internal/print.ts"
 import { Json, width } from "../internal/settings.ts"
 import { wrap } from "../internal/table.ts"
-import { clean, instant, shortId, span } from "../internal/words.ts"
+import { clean, instant, shortId, span, toDuration } from "../internal/words.ts"
 import { toJson } from "./calls.ts"
 
 /** `approvals list`: what is asked for, oldest first. */
@@ -172,8 +172,56 @@ export const reject = Command.make(
   ])
 )
 
+/** `approvals link`: makes a token with which somebody can decide once. */
+export const link = Command.make(
+  "link",
+  {
+    run: flags.run,
+    path: flags.path,
+    digest: flags.digest,
+    yes: flags.yes,
+    for: Flag.String("for").pipe(
+      Flag.withMetavar("<name>"),
+      Flag.withDescription("As whom its holder decides; recorded with the decision")
+    ),
+    group: Flag.String("group").pipe(
+      Flag.withDescription("In whose name; can be given more than once. Default: whichever is asked"),
+      Flag.between(0, 100)
+    ),
+    expires: Flag.String("expires").pipe(
+      Flag.withMetavar("<time>"),
+      Flag.withDescription("How long it can be used. Default: 7d, and never longer than it is asked"),
+      Flag.filterMap(toDuration, (text) => `${text} is no length of time; write 12h or 7d`),
+      Flag.optional
+    )
+  },
+  Effect.fnUntraced(function* (given) {
+    const { request, where } = yield* seen(given)
+    yield* Acting.confirm(`Let whoever has the link decide ${where} as ${clean(given.for)}?`, given.yes)
+    const { digest, path, runId } = request
+    const who = Approval.person(given.for, given.group.length === 0 ? {} : { groups: given.group })
+    const token = yield* Runs.decisionLink(runId, path, {
+      digest,
+      who,
+      ...(Option.isSome(given.expires) ? { expires: given.expires.value } : {})
+    })
+    yield* Print.either({ runId, path, for: given.for, token }, () => [token])
+  }, Effect.provide(Database.runs))
+).pipe(
+  Command.withShortDescription("Make a token to decide by once"),
+  Command.withDescription(
+    "Print a token with which whoever has it decides once, as the person named: for a link of your application, which hands it to Runs.decide. It is shown here and kept nowhere, only its hash."
+  ),
+  Command.withExamples([
+    {
+      command: "makegood approvals link 3f2c81aa Refund --for ann --expires 2d",
+      description: "To be sent to ann, and nobody else"
+    }
+  ])
+)
+
 /** `makegood approvals`. */
 export const command = Command.make("approvals").pipe(
   Command.withDescription("Look at what runs ask people for, and decide."),
-  Command.withSubcommands([list, approve, reject])
+  Command.withSubcommands([list, approve, reject, link])
 )

@@ -1,16 +1,18 @@
 /** Calls across runs, runs that wait for a person, and what a person can say about a call. */
-import { Clock, Effect, Option, Schema, Stream } from "effect"
+import { Clock, Effect, Option, Result, Schema, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Value from "../../outbox/internal/value.ts"
 import type { Outbox, OutboxError, Run } from "../../outbox/Outbox.ts"
 import * as Runs from "../../saga/Runs.ts"
 import * as Signal from "../../wait/Signal.ts"
 import * as Acting from "../internal/acting.ts"
+import * as Application from "../internal/application.ts"
 import * as Database from "../internal/database.ts"
 import { stop } from "../internal/exits.ts"
 import type { Stopped } from "../internal/exits.ts"
 import * as Naming from "../internal/naming.ts"
 import * as Print from "../internal/print.ts"
-import { remedies } from "../internal/remedies.ts"
+import { callsOf, remedies } from "../internal/remedies.ts"
 import { clean, shortId, span } from "../internal/words.ts"
 
 const states = [
@@ -113,13 +115,13 @@ export const stuck = Command.make(
         { name: "saga", least: 10 },
         { name: "reason" },
         { name: "for", right: true },
-        { name: "path", least: 10 },
+        { name: "path", least: 20 },
         { name: "why", least: 12 }
       ],
       {
         json: (run) => ({
           ...Print.runJson(run),
-          remedies: run.stuck === undefined ? [] : remedies(run.runId, run.stuck.reason, run.stuck.path)
+          remedies: run.stuck === undefined ? [] : remedies(run.runId, run.stuck, callsOf(run))
         }),
         cells: (run) => [
           shortId(run.runId),
@@ -153,6 +155,23 @@ export const toJson = (what: string, text: string) =>
     )
   )
 
+/** Refuses to say of a call what would change nothing. What names no call is left to `Runs` to refuse. */
+const asked = Effect.fnUntraced(function* (
+  run: Run,
+  path: string,
+  isSo: (found: { readonly call: Runs.CallSummary | undefined; readonly stuckAt: boolean }) => boolean,
+  isNot: string
+) {
+  const { calls, stuck } = yield* Runs.get(run.runId)
+  const call = calls.find((call) => call.path === path)
+  if (call === undefined || isSo({ call, stuckAt: stuck?.path === path })) return
+  const state = call.state.replaceAll("_", " ")
+  return yield* stop(
+    "refused",
+    `${clean(path)} of ${Naming.inWords(run)} ${isNot}: its state is ${state}. Nothing was done.`
+  )
+})
+
 /** `resolve`: says what became of a call in doubt. */
 export const resolve = Command.make(
   "resolve",
@@ -180,7 +199,8 @@ export const resolve = Command.make(
     const resolution: Runs.Resolution = Option.isSome(given.happened)
       ? { happened: yield* toJson("The result", given.happened.value) }
       : { didNotHappen: true }
-    const run = yield* Naming.openRun(given.run)
+    const run = yield* Naming.stuckRun(given.run)
+    yield* asked(run, given.path, ({ call, stuckAt }) => stuckAt || call?.state === "in_doubt", "is not in doubt")
     const who = Acting.whoOf(given)
     const said = given.didNotHappen ? "did not happen" : "happened"
     yield* Acting.confirm(`Record that ${clean(given.path)} of ${Naming.inWords(run)} ${said}?`, given.yes)
@@ -210,6 +230,7 @@ export const skip = Command.make(
   { run: Naming.argument, path, ...Acting.flags },
   Effect.fnUntraced(function* (given) {
     const run = yield* Naming.openRun(given.run)
+    yield* asked(run, given.path, ({ call }) => call?.state !== "failed", "has not happened")
     const who = Acting.whoOf(given)
     yield* Acting.confirm(
       `Let ${clean(given.path)} of ${Naming.inWords(run)} stand, without taking it back?`,
@@ -242,6 +263,10 @@ export const signal = Command.make(
       Flag.withDescription("The same id twice is one signal. Default: a fresh one"),
       Flag.optional
     ),
+    module: Flag.String("module").pipe(
+      Flag.withDescription("The application: its export of this signal checks the payload before it is sent"),
+      Flag.optional
+    ),
     by: Acting.flags.by,
     yes: Acting.yes
   },
@@ -251,6 +276,14 @@ export const signal = Command.make(
       try: () => Signal.make(given.name, { payload: Schema.Json }),
       catch: (error) => stop("usage", (error as Error).message)
     })
+    if (Option.isSome(given.module)) {
+      const { payloadSchema } = yield* Application.signal(given.module.value, given.name)
+      const read = Value.codec(payloadSchema).decode(JSON.stringify(payload), `The payload of the signal ${given.name}`)
+      if (Result.isFailure(read)) {
+        const { where, why } = read.failure
+        return yield* stop("usage", `${where} does not fit: ${why}. Nothing was sent.`)
+      }
+    }
     const run = yield* Naming.openRun(given.run)
     const { by } = Acting.whoOf({ by: given.by, why: Option.none() })
     yield* Acting.confirm(`Send the signal ${given.name} to the run ${Naming.inWords(run)}?`, given.yes)
@@ -262,7 +295,7 @@ export const signal = Command.make(
 ).pipe(
   Command.withShortDescription("Send a signal to a run"),
   Command.withDescription(
-    "Send a signal to a run, before or after it waits for it. The payload is sent as it is: its form is not checked here."
+    "Send a signal to a run, before or after it waits for it. Without --module the payload is sent as it is: a run whose wait cannot read it is stuck."
   ),
   Command.withExamples([
     {

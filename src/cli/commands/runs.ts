@@ -1,15 +1,15 @@
 /** `makegood runs`: look at runs, and tell them what a person decided. */
 import { Clock, Effect, Option, Stream } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { isEnd } from "../../outbox/Outbox.ts"
-import type { Outbox } from "../../outbox/Outbox.ts"
+import { isEnd, Outbox } from "../../outbox/Outbox.ts"
+import * as RunState from "../../outbox/RunState.ts"
 import * as Runs from "../../saga/Runs.ts"
 import * as Acting from "../internal/acting.ts"
 import * as Database from "../internal/database.ts"
 import { stop } from "../internal/exits.ts"
 import * as Naming from "../internal/naming.ts"
 import * as Print from "../internal/print.ts"
-import { remedies } from "../internal/remedies.ts"
+import { callsOf, remedies } from "../internal/remedies.ts"
 import { Json, paint, width } from "../internal/settings.ts"
 import { eventLine, heading, timeline } from "../internal/timeline.ts"
 import { count, shortId, span } from "../internal/words.ts"
@@ -76,6 +76,15 @@ export const list = Command.make(
   ])
 )
 
+/** Whether a person holds the run, or has said so and it has still to hear of it. */
+const isHeld = Effect.fnUntraced(function* (runId: string, entries: ReadonlyArray<Runs.Stored>) {
+  const state = RunState.make()
+  for (const entry of entries) state.add(entry)
+  const inbox = yield* (yield* Outbox).inboxOf(runId)
+  const last = inbox.findLast(({ told: { message } }) => message === "hold" || message === "release")
+  return last === undefined ? state.held !== undefined : last.told.message === "hold"
+})
+
 /** `runs show`: a run drawn over time. */
 export const show = Command.make(
   "show",
@@ -84,17 +93,18 @@ export const show = Command.make(
     const { runId } = yield* Naming.find(name)
     const run = yield* Runs.get(runId)
     const entries = yield* Runs.history(runId)
+    const held = isEnd(run.state) ? false : yield* isHeld(runId, entries)
     const now = Math.max(yield* Clock.currentTimeMillis, run.changedAt)
     yield* Print.either({ ...Print.runJson(run), entries }, () => {
       const options = { width: width(), now, paint: paint() }
       const drawn = timeline(run.createdAt, entries, options)
       return [
-        ...heading(run, options),
+        ...heading(run, { ...options, isHeld: held }),
         ...(drawn.length === 0 ? [] : ["", ...drawn]),
         ...(run.standing.length === 0
           ? []
           : ["", `${count(run.standing.length, "call")} stand:`, ...run.standing.map(({ path }) => `  ${path}`)]),
-        ...(run.stuck === undefined ? [] : ["", ...remedies(runId, run.stuck.reason, run.stuck.path)])
+        ...(run.stuck === undefined ? [] : ["", ...remedies(runId, run.stuck, callsOf(run))])
       ]
     })
   }, Effect.provide(Database.runs))
@@ -115,11 +125,13 @@ export const watch = Command.make(
   Effect.fnUntraced(function* ({ run: name }) {
     const { createdAt, runId } = yield* Naming.find(name)
     const json = yield* Json
+    const calls = new Set<string>()
     yield* Runs.watch(runId).pipe(
       Stream.runForEach((stored) => {
         if (json) return Print.lines([JSON.stringify(stored)])
         const { entry } = stored
-        const told = entry._tag === "stuck" ? remedies(runId, entry.reason, entry.path) : []
+        if (entry._tag === "intended") calls.add(entry.path)
+        const told = entry._tag === "stuck" ? remedies(runId, entry, calls) : []
         return Print.lines([eventLine(stored, createdAt, width()), ...told.map((line) => `${" ".repeat(11)}${line}`)])
       })
     )
@@ -139,6 +151,15 @@ export const watch = Command.make(
   ])
 )
 
+/** The run that a name means, where it is held. */
+const heldRun = Effect.fnUntraced(function* (name: string) {
+  const run = yield* Naming.openRun(name)
+  if (!(yield* isHeld(run.runId, yield* Runs.history(run.runId)))) {
+    return yield* stop("refused", `The run ${Naming.inWords(run)} is not held. Nothing was done.`)
+  }
+  return run
+})
+
 /** An act on a run that needs nothing but to be said. */
 const act = (
   name: string,
@@ -147,6 +168,8 @@ const act = (
     readonly example: string
     readonly asks: (run: string) => string
     readonly done: string
+    /** The run that is meant, if it can be told that. */
+    readonly finds?: typeof Naming.openRun | typeof heldRun
     readonly does: (runId: string, who: Runs.Who) => Effect.Effect<void, Runs.RunsError, Runs.Runs | Outbox>
   }
 ) =>
@@ -154,7 +177,7 @@ const act = (
     name,
     { run: Naming.argument, ...Acting.flags },
     Effect.fnUntraced(function* (given) {
-      const run = yield* Naming.openRun(given.run)
+      const run = yield* (options.finds ?? Naming.openRun)(given.run)
       const who = Acting.whoOf(given)
       yield* Acting.confirm(options.asks(Naming.inWords(run)), given.yes)
       yield* options.does(run.runId, who)
@@ -198,7 +221,7 @@ export const retry = Command.make(
     ...Acting.flags
   },
   Effect.fnUntraced(function* (given) {
-    const run = yield* Naming.openRun(given.run)
+    const run = yield* Naming.stuckRun(given.run)
     const who = Acting.whoOf(given)
     yield* Acting.confirm(`Have the run ${Naming.inWords(run)} try again what could not be taken back?`, given.yes)
     yield* Option.isSome(given.path) ? Runs.retry(run.runId, given.path.value, who) : Runs.retry(run.runId, who)
@@ -247,6 +270,7 @@ export const acts = [
     example: "3f2c81aa --why 'quota raised'",
     asks: (run) => `Have the run ${run} go on?`,
     done: "It is told to go on.",
+    finds: Naming.stuckRun,
     does: Runs.resume
   }),
   act("hold", {
@@ -261,6 +285,7 @@ export const acts = [
     example: "3f2c81aa",
     asks: (run) => `Let the run ${run} go on?`,
     done: "It is told to go on.",
+    finds: heldRun,
     does: Runs.release
   })
 ] as const

@@ -7,7 +7,7 @@
  * - `dev` (optional): an effect that `dev` runs once everything is there, with `Runs`; to start a few runs, say.
  */
 import type { PgClient } from "@effect/sql-pg"
-import { Cause, Effect, Layer } from "effect"
+import { Cause, Effect, Layer, Predicate } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -15,6 +15,7 @@ import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import type { Outbox, Transactions } from "../../outbox/Outbox.ts"
 import type { Runs } from "../../saga/Runs.ts"
+import type { Signal } from "../../wait/Signal.ts"
 import * as Doctor from "../../worker/Doctor.ts"
 import type { Options, Worker } from "../../worker/Worker.ts"
 import { rootOf, stop } from "./exits.ts"
@@ -37,14 +38,34 @@ const urlOf = (module: string): string => {
   return pathToFileURL(createRequire(resolve("package.json")).resolve(module)).href
 }
 
+const exportsOf = (module: string) =>
+  Effect.tryPromise({
+    try: async () => (await import(urlOf(module))) as Readonly<Record<string, unknown>>,
+    catch: (error) => {
+      const why = clean(rootOf(error)).slice(0, 300)
+      return stop("usage", `The module ${clean(module)} cannot be loaded: ${why}. Nothing was started.`)
+    }
+  })
+
+/** The signal of this name that a module exports. */
+export const signal = Effect.fnUntraced(function* (module: string, name: string) {
+  const signals = Object.values(yield* exportsOf(module)).filter(
+    (value): value is Signal<string, unknown> =>
+      Predicate.hasProperty(value, "payloadSchema") && Predicate.hasProperty(value, "await") && "name" in value
+  )
+  const found = signals.find((signal) => signal.name === name)
+  if (found !== undefined) return found
+  const names = signals.length === 0 ? "no signal" : signals.map((signal) => signal.name).join(", ")
+  return yield* stop(
+    "usage",
+    `The module ${clean(module)} exports no signal ${clean(name)}, but ${names}. Nothing was done.`
+  )
+})
+
 /** Loads an application. */
 export const load = Effect.fnUntraced(function* (module: string) {
   const name = clean(module)
-  const loaded = yield* Effect.tryPromise({
-    try: async () => (await import(urlOf(module))) as Readonly<Record<string, unknown>>,
-    catch: (error) =>
-      stop("usage", `The module ${name} cannot be loaded: ${clean(rootOf(error)).slice(0, 300)}. Nothing was started.`)
-  })
+  const loaded = yield* exportsOf(module)
   if (!Layer.isLayer(loaded["default"])) {
     const names = Object.keys(loaded)
     const found = names.length === 0 ? "It exports nothing" : `It exports ${names.join(", ")}`

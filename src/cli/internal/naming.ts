@@ -64,3 +64,12 @@ export const openRun = Effect.fnUntraced(function* (name: string) {
   }
   return run
 })
+
+/** The same, where it is stuck: nothing else is told to go on. */
+export const stuckRun = Effect.fnUntraced(function* (name: string) {
+  const run = yield* openRun(name)
+  if (run.state !== "stuck") {
+    return yield* stop("refused", `The run ${inWords(run)} is not stuck: it is ${run.state}. Nothing was done.`)
+  }
+  return run
+})

@@ -1,5 +1,6 @@
 /** What a person can do about a stuck run, as commands to copy. Pure. */
 import type { StuckReason } from "../../outbox/Entry.ts"
+import type { Details } from "../../saga/Runs.ts"
 import { shortId } from "./words.ts"
 
 const after: Readonly<Record<StuckReason, string>> = {
@@ -16,11 +17,20 @@ const after: Readonly<Record<StuckReason, string>> = {
 
 const resolves: ReadonlySet<StuckReason> = new Set<StuckReason>(["in_doubt", "undecodable"])
 
-/** What to do, and the commands that say so. */
-export const remedies = (runId: string, reason: StuckReason, path: string | undefined): ReadonlyArray<string> => {
+/** Of which steps of a run a person can say what became of them. */
+export const callsOf = ({ calls }: Pick<Details, "calls">): ReadonlySet<string> =>
+  new Set(calls.map(({ path }) => path))
+
+/** What to do, and the commands that say so. `calls`: the paths of the run's calls. */
+export const remedies = (
+  runId: string,
+  { path, reason }: { readonly reason: StuckReason; readonly path?: string | undefined },
+  calls: ReadonlySet<string>
+): ReadonlyArray<string> => {
   const run = shortId(runId)
   const commands: Array<string> = []
-  if (resolves.has(reason) && path !== undefined) {
+  const isResolved = resolves.has(reason) && path !== undefined && calls.has(path)
+  if (isResolved) {
     commands.push(`makegood resolve ${run} '${path}' --happened '<result as JSON>'`)
     if (reason === "in_doubt") commands.push(`makegood resolve ${run} '${path}' --did-not-happen`)
   }
@@ -28,5 +38,6 @@ export const remedies = (runId: string, reason: StuckReason, path: string | unde
   else if (reason !== "in_doubt") commands.push(`makegood runs resume ${run}`)
   if (reason === "compensation_failed" && path !== undefined) commands.push(`makegood skip ${run} '${path}'`)
   else commands.push(`makegood runs cancel ${run}`)
-  return [`${after[reason]}:`, ...commands.map((command) => `  ${command}`)]
+  const what = reason === "undecodable" && !isResolved ? "Deploy a schema that can read it and go on" : after[reason]
+  return [`${what}:`, ...commands.map((command) => `  ${command}`)]
 }

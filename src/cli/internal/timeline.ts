@@ -108,17 +108,21 @@ export const timeline = (
 const tail = (path: string, width: number): string => (path.length <= width ? path : `\u2026${path.slice(1 - width)}`)
 
 /** The heading of a run: what it is and how it stands. */
-export const heading = (run: Details, { now, paint = plain, width }: Options): ReadonlyArray<string> => {
+export const heading = (
+  run: Details,
+  { isHeld = false, now, paint = plain, width }: Options & { readonly isHeld?: boolean }
+): ReadonlyArray<string> => {
   const state = run.state.replaceAll("_", " ")
   const style = styleOf(state)
   const isOpen = !["completed", "rolled_back", "partly_rolled_back"].includes(run.state)
   const went = run.phase === "forward" || !isOpen ? "" : ", going back"
+  const held = isHeld ? ", held" : ""
   const took = isOpen ? `for ${span(now - run.createdAt)}` : `after ${span(run.changedAt - run.createdAt)}`
   const rows: Array<readonly [string, string]> = [
     ["run", run.runId],
     ["saga", `${run.saga}, version ${run.version}`],
     ["key", run.generation > 0 ? `${run.key} (generation ${run.generation})` : run.key],
-    ["state", `${style === undefined ? state : paint(style, state)}${went} ${took}`],
+    ["state", `${style === undefined ? state : paint(style, state)}${went}${held} ${took}`],
     ["started", `${instant(run.createdAt)} UTC`]
   ]
   if (run.wakeAt !== undefined && run.state === "waiting") rows.push(["wakes", `${instant(run.wakeAt)} UTC`])
