@@ -18,9 +18,9 @@ import type { Report } from "./worker.ts"
 export const latencies = (notes: ReadonlyArray<Noted.Note>): ReadonlyArray<number> =>
   notes.slice(1).map((note, index) => note.entered - notes[index]!.left)
 
-/** Stretches of `size` values one after the other; what is left over at the end is in none. */
+/** Stretches of `size` values one after the other; a rest is one too where it is at least half as long. */
 export const stretches = (values: ReadonlyArray<number>, size: number): ReadonlyArray<ReadonlyArray<number>> =>
-  Array.from({ length: Math.floor(values.length / size) }, (_, nth) => values.slice(nth * size, (nth + 1) * size))
+  Array.from({ length: Math.round(values.length / size) }, (_, nth) => values.slice(nth * size, (nth + 1) * size))
 
 /** What one direction cost. */
 const ofDirection = ({ floors, notes }: Report, back: boolean) => ({

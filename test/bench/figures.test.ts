@@ -90,11 +90,12 @@ describe("a long run", () => {
     assert.deepStrictEqual(Long.latencies([note(0, 0), note(5, 100), note(107, 107)]), [5, 7])
   })
 
-  it("is cut into stretches of one size", () => {
-    assert.deepStrictEqual(Long.stretches([1, 2, 3, 4, 5], 2), [
-      [1, 2],
-      [3, 4]
+  it("is cut into stretches of one size, the last of which may lack up to half", () => {
+    assert.deepStrictEqual(Long.stretches([1, 2, 3, 4, 5, 6], 4), [
+      [1, 2, 3, 4],
+      [5, 6]
     ])
+    assert.deepStrictEqual(Long.stretches([1, 2, 3, 4, 5], 4), [[1, 2, 3, 4]])
   })
 })
 
