@@ -447,7 +447,8 @@ export const isInDoubt = (call: Call): boolean => call.outcome === undefined && 
 export const callState = (call: Call): CallState => {
   const { compensation, outcome } = call
   const isUnderWay = compensation !== undefined && isInDoubt(compensation)
-  if (call.skipped !== undefined && !isUnderWay && compensation?.outcome?._tag !== "succeeded") return "skipped"
+  const isOver = compensation === undefined ? outcome?._tag === "failed" : compensation.outcome?._tag === "succeeded"
+  if (call.skipped !== undefined && !isUnderWay && !isOver) return "skipped"
   if (compensation !== undefined) {
     const state = callState(compensation)
     return state === "compensation_failed" ? state : state === "succeeded" ? "compensated" : "compensating"

@@ -57,13 +57,14 @@ const itemOf = (call: Call, { canCompensate, isPassed }: Rules): CallItem => {
   if (isDuplicate(call)) return { _tag: "nothing", call }
   if (nothingDone.has(call.intent.act)) return { _tag: "nothing", call }
   if (isCompensated(call)) return { _tag: "compensated", call }
+  // A person's word that it stands says nothing of what never happened.
+  if (call.outcome?._tag === "failed" && call.compensation === undefined) return { _tag: "nothing", call }
   // A taking-back that may have happened is settled, whatever a person said meanwhile: else it would be hidden (G10).
   const isUnderWay = call.compensation !== undefined && isInDoubt(call.compensation)
   if (call.skipped !== undefined && !isUnderWay) return { _tag: "standing", call, why: "skipped" }
   // A doubt that `compensateInDoubt` is settling goes on as that compensation.
   if (call.compensation !== undefined) return { _tag: "compensate", call }
   if (call.outcome === undefined) return isInDoubt(call) ? { _tag: "settle", call } : { _tag: "nothing", call }
-  if (call.outcome._tag === "failed") return { _tag: "nothing", call }
   if (call.intent.act === "irreversible") return { _tag: "standing", call, why: "irreversible" }
   if (!canCompensate(call)) return { _tag: "standing", call, why: "no_compensation" }
   return isPassed(call) ? { _tag: "standing", call, why: "pivot" } : { _tag: "compensate", call }

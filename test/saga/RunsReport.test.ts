@@ -302,6 +302,26 @@ describe("a person whose run could not be taken back", () => {
     }).pipe(withWorker(Trip.toLayer(() => A(x).pipe(Effect.andThen(B(x)), Effect.andThen(failing)))))
   })
 
+  claim("skips what never happened: nothing stands (G10)", () => {
+    const ledger = new World()
+    const A = act(ledger, "A", { undo: ["permanent"] })
+    const B = act(ledger, "B", { script: ["permanent"] })
+    const Trip = saga("Trip", [A, B])
+    return Effect.gen(function* () {
+      const stuck = yield* play(Trip)
+      assert.strictEqual(stuck.stuck?.path, "A!compensate")
+      const run = yield* goOn(stuck, Runs.skip(stuck.runId, "B", somebody))
+      assert.deepStrictEqual([run.state, run.standing], ["rolled_back", []])
+      assert.deepStrictEqual(
+        run.calls.flatMap(({ path, state }) => (path.includes("!") ? [] : [[path, state]])),
+        [
+          ["A", "compensated"],
+          ["B", "failed"]
+        ]
+      )
+    }).pipe(withWorker(Trip.toLayer(() => Effect.andThen(A(x), B(x)))))
+  })
+
   claim("says that it was taken back by hand: nothing more is done about it", () => {
     const { ledger, live, Trip } = world()
     return Effect.gen(function* () {

@@ -54,6 +54,8 @@ const skipped = ({ told }: Message, { steps }: RunState): ReadonlyArray<Entry.Sk
   const path = Path.compensatedBy(told.path ?? "") ?? told.path ?? ""
   const call = findCall(steps, path)
   if (call === undefined || call.skipped !== undefined || call.compensation?.outcome?._tag === "succeeded") return []
+  // Of what never happened nothing stands.
+  if (call.outcome?._tag === "failed" && call.compensation === undefined) return []
   return [{ _tag: "skipped", path, by: told.by, ...(told.why === undefined ? {} : { why: told.why }) }]
 }
 
