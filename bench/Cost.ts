@@ -7,7 +7,7 @@ import * as Rounds from "./Rounds.ts"
 import * as Stand from "./Stand.ts"
 
 /** How many sagas are counted. */
-export const sagas = (size: Size): number => ({ full: 1_000, quick: 200, tiny: 10 })[size]
+export const sagas = (size: Size): number => ({ full: 1_000, quick: 100, tiny: 10 })[size]
 
 /** The counters that `count` times `work` moved, one after the other, on a worker and a database of their own. */
 export const of = <E>(

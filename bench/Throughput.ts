@@ -20,7 +20,7 @@ interface Concurrency {
 const at = Effect.fnUntraced(function* ({ goals, millis, sagas }: Concurrency, size: Size) {
   const name = sagas === 1 ? "one at a time" : `${sagas} at a time`
   const url = yield* Stand.database
-  const options = { ...Rounds.of(size), millis: size === "tiny" ? 100 : millis }
+  const options = { ...Rounds.of(size), millis: { full: millis, quick: millis / 2, tiny: 100 }[size] }
   const load = { fibers: sagas, millis: options.millis }
   const taken = yield* Rounds.interleave(name, options, {
     floor: Load.drive(load, Floor.work),
@@ -56,7 +56,7 @@ const at = Effect.fnUntraced(function* ({ goals, millis, sagas }: Concurrency, s
 }, Effect.scoped)
 
 /** One saga after another. */
-export const one = (size: Size) => at({ sagas: 1, millis: 250, goals: { steps: 0.8, saga: 1.4 } }, size)
+export const one = (size: Size) => at({ sagas: 1, millis: 500, goals: { steps: 0.8, saga: 1.4 } }, size)
 
 /** Many at a time, and whether the throughput still rises. */
 export const many = Effect.fnUntraced(function* (size: Size) {

@@ -39,7 +39,7 @@ const prepare = Effect.fnUntraced(function* (waiting: number, told: number) {
 export const measure = Effect.fnUntraced(function* (size: Size) {
   const { told, waiting } = {
     full: { waiting: 100_000, told: 500 },
-    quick: { waiting: 20_000, told: 100 },
+    quick: { waiting: 10_000, told: 100 },
     tiny: { waiting: 200, told: 10 }
   }[size]
   const url = yield* Stand.database
