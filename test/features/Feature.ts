@@ -96,6 +96,6 @@ export const madeGood = (title: string, explored: () => SagaTest.Exploration, sh
         assert.includeMembers([...two.landmarks.reached], [...(shown.reached ?? [])])
         if (shown.asks === true) assert.isAbove(two.questions, 0)
       }),
-    60_000
+    240_000
   )
 }

@@ -18,7 +18,7 @@ describe("a child", () => {
       const trip = Trip.toLayer(() => A(x).pipe(Effect.andThen(Settle({})), Effect.andThen(D(x)), Effect.asVoid))
       return SagaTest.explore(Trip, { ...given, layer: Layer.mergeAll(settle, trip) })
     },
-    { ...family, pairs: 800 }
+    { ...family, pairs: 400 }
   )
 
   madeGood(

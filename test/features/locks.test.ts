@@ -75,7 +75,7 @@ describe("a lock", () => {
         meanwhile: () => Transfer.start(second)
       })
     },
-    { ends: ["completed", "rolled_back"], reached: ["lock.after-commit", "awaited.after-commit"], pairs: 700 }
+    { ends: ["completed", "rolled_back"], reached: ["lock.after-commit", "awaited.after-commit"], pairs: 200 }
   )
 
   madeGood(
@@ -111,7 +111,7 @@ describe("a lock", () => {
         meanwhile: () => Transfer.start(second)
       })
     },
-    { ends: ["completed", "rolled_back"], reached: ["lock.after-commit"] }
+    { ends: ["completed", "rolled_back"], reached: ["lock.after-commit"], pairs: 200 }
   )
 
   madeGood(
@@ -127,6 +127,6 @@ describe("a lock", () => {
       )
       return SagaTest.explore(Both, { layer, payload: first, world, look, meanwhile: () => Both.start(second) })
     },
-    { ends: ["completed", "rolled_back"], reached: ["lock.after-commit"] }
+    { ends: ["completed", "rolled_back"], reached: ["lock.after-commit"], pairs: 200 }
   )
 })

@@ -26,7 +26,7 @@ describe("the same intent in one run", () => {
   madeGood(
     "is one act where two branches ask for it at the same time",
     () => explored(Effect.andThen(Saga.all([Pay(rent), Pay(rent)]), A(x))),
-    { ...shown, pairs: 500 }
+    { ...shown, pairs: 200 }
   )
 
   madeGood(
@@ -81,6 +81,6 @@ describe("the same intent in all runs", () => {
         meanwhile: () => Trip.start({ id: "2" })
       })
     },
-    shown
+    { ...shown, pairs: 200 }
   )
 })

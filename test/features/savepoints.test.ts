@@ -48,7 +48,7 @@ describe("a savepoint", () => {
       )
       return SagaTest.explore(Trip, { ...given, layer })
     },
-    { ...takenBack, pairs: 600, seldomTakenBack: ["E"] }
+    { ...takenBack, pairs: 400, seldomTakenBack: ["E"] }
   )
 
   madeGood(
@@ -64,7 +64,7 @@ describe("a savepoint", () => {
       )
       return SagaTest.explore(Trip, { ...given, layer })
     },
-    { ...takenBack, pairs: 600 }
+    { ...takenBack, pairs: 400 }
   )
 
   madeGood(
@@ -77,7 +77,7 @@ describe("a savepoint", () => {
       )
       return SagaTest.explore(Trip, { ...given, layer })
     },
-    { ...takenBack, pairs: 600 }
+    { ...takenBack, seldomTakenBack: ["D"] }
   )
 
   madeGood(

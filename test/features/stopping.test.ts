@@ -33,7 +33,7 @@ describe("a run that is stopped", () => {
           )
       })
     },
-    { ends: ["completed", "rolled_back"], reached: ["told.after-commit", "run.rests"], pairs: 700 }
+    { ends: ["completed", "rolled_back"], reached: ["told.after-commit", "run.rests"], pairs: 400 }
   )
 
   madeGood(

@@ -18,7 +18,7 @@ describe("a completed run", () => {
       const layer = Trip.toLayer(() => Effect.asVoid(Effect.andThen(A(x), Saga.all([B(x), C(x)]))))
       return SagaTest.explore(Trip, { ...given, layer, afterwards })
     },
-    { ...undone, pairs: 600 }
+    { ...undone, pairs: 300 }
   )
 
   madeGood(
@@ -35,7 +35,7 @@ describe("a completed run", () => {
       )
       return SagaTest.explore(Trip, { ...given, layer, afterwards })
     },
-    { ...undone, ends: ["completed", "rolled_back", "partly_rolled_back"], pairs: 600 }
+    { ...undone, ends: ["completed", "rolled_back", "partly_rolled_back"], pairs: 300 }
   )
 
   madeGood(
@@ -47,6 +47,6 @@ describe("a completed run", () => {
       const trip = Trip.toLayer(() => Effect.asVoid(Effect.andThen(A(x), Settle({}))))
       return SagaTest.explore(Trip, { ...given, layer: Layer.mergeAll(settle, trip), afterwards })
     },
-    { ...undone, reached: [...undone.reached!, "awaited.after-commit"], pairs: 600 }
+    { ...undone, reached: [...undone.reached!, "awaited.after-commit"], pairs: 300 }
   )
 })
