@@ -117,7 +117,7 @@ export class Stage extends Context.Service<
   }
 >()("test/crash/Stage") {}
 
-const make = (url: Redacted.Redacted<string>) =>
+const make = (url: Redacted.Redacted<string>, workersUrl: Redacted.Redacted<string>) =>
   Effect.gen(function* () {
     const directory = yield* Database.temporaryDirectory
     const world = yield* startProcess("world.ts", [join(directory, "book.jsonl")], {})
@@ -132,7 +132,7 @@ const make = (url: Redacted.Redacted<string>) =>
       sql: yield* PgClient.PgClient,
       worker: (orders) =>
         startProcess("worker.ts", [], {
-          DATABASE_URL: Redacted.value(url),
+          DATABASE_URL: Redacted.value(workersUrl),
           MAKEGOOD_TEST_WORLD_URL: worldUrl,
           MAKEGOOD_TEST_NAME: orders.name,
           MAKEGOOD_TEST_ORDERS: JSON.stringify({ leaseMillis: 1_500, suffixes: [""], ...orders } satisfies Orders)
@@ -142,9 +142,9 @@ const make = (url: Redacted.Redacted<string>) =>
     })
   })
 
-/** A world, and the outbox at the URL, with `Runs` for those who only start and look. */
-export const layerOn = (url: Redacted.Redacted<string>) =>
-  Layer.effect(Stage, make(url)).pipe(
+/** A world, and the outbox at the URL, with `Runs` for those who only start and look. Workers may have another way there. */
+export const layerOn = (url: Redacted.Redacted<string>, workersUrl = url) =>
+  Layer.effect(Stage, make(url, workersUrl)).pipe(
     Layer.merge(Runs.layer),
     Layer.provideMerge(Postgres.layer()),
     Layer.provide(Postgres.layerMigrations),

@@ -21,12 +21,14 @@ export interface Orders {
   readonly start?: { readonly saga: Sagas.Name; readonly run: string } | undefined
   /** At the `nth` time that this landmark is reached it sends itself this signal. */
   readonly at?: { readonly landmark: string; readonly nth: number; readonly signal: "SIGKILL" | "SIGSTOP" } | undefined
+  /** After so long its clock jumps, by so much. */
+  readonly clock?: { readonly afterMillis: number; readonly byMillis: number } | undefined
   /** Whether it reports every landmark, and ends with the run it started. */
   readonly report?: boolean | undefined
 }
 
 const orders: Orders = JSON.parse(process.env["MAKEGOOD_TEST_ORDERS"] ?? "{}")
-const { at, leaseMillis, name, report, start, suffixes } = orders
+const { at, clock, leaseMillis, name, report, start, suffixes } = orders
 
 /** Nothing of this process goes on once the signal is sent, also where another thread is the one to take it. */
 const signalMyself = (signal: "SIGKILL" | "SIGSTOP") => {
@@ -42,6 +44,13 @@ if (at !== undefined || report === true) {
     if (report === true) console.log(`landmark ${landmark}`)
     if (landmark === at?.landmark && ++reached === at.nth) signalMyself(at.signal)
   })
+}
+
+if (clock !== undefined) {
+  setTimeout(() => {
+    const { now } = Date
+    Date.now = () => now() + clock.byMillis
+  }, clock.afterMillis).unref()
 }
 
 const cases = suffixes.map(Sagas.make)

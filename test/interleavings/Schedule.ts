@@ -4,8 +4,8 @@
  * A transaction that waits for another's lock is left waiting; its end comes as soon as it can.
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
-import { Cause, Effect, Exit, Fiber } from "effect"
-import type { Redacted } from "effect"
+import { Cause, Effect, Exit } from "effect"
+import type { Fiber, Redacted } from "effect"
 import { buryWorkers } from "../../src/postgres/queries/bury-workers.ts"
 import { claimRuns } from "../../src/postgres/queries/claim-runs.ts"
 import type { Operation } from "./Operation.ts"
@@ -104,7 +104,14 @@ export const play = Effect.fnUntraced(function* ({ actors, watch }: Stage, sched
   const wrongs: Array<string> = []
   const { child, ended, first, other, run, saga, second } = scene
   yield* watch.query("select public.set_scene($1, $2, $3, $4, $5::uuid, $6::uuid, $7::uuid, $8::uuid)", [
-    ...[scene.name, saga, first, second, run, child, other, ended]
+    scene.name,
+    saga,
+    first,
+    second,
+    run,
+    child,
+    other,
+    ended
   ])
 
   const played = operations.map((operation, index) => ({

@@ -30,7 +30,8 @@ interface Line {
   held: boolean
 }
 
-const open = (target: Redacted.Redacted<string>): Effect.Effect<Proxy, never, Scope.Scope> =>
+/** A proxy to the server at a URL. */
+export const open = (target: Redacted.Redacted<string>): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<{ readonly proxy: Proxy; readonly close: () => void }>((resume) => {
       const url = new URL(Redacted.value(target))
