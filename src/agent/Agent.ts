@@ -21,7 +21,7 @@ import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { GaveUp } from "./AgentError.ts"
 import type { Budget } from "./Budget.ts"
 import { reserved } from "./internal/instructions.ts"
-import { type AgentDefinition, play } from "./internal/turns.ts"
+import { type AgentDefinition, definition, play } from "./internal/turns.ts"
 import type { Manner, Needs } from "./Manner.ts"
 
 export * from "./AgentError.ts"
@@ -33,8 +33,6 @@ export interface Task {
   readonly id: string
   readonly prompt: string
 }
-
-const definition: unique symbol = Symbol.for("makegood/agent")
 
 /** An agent: what it may call, what it gives, and what it may use up. */
 export interface Agent<out Name extends string, in out Success, in out Tools extends string, out R>

@@ -5,7 +5,7 @@
  * back. `Worker.layer` provides it; {@link layer} does where no worker runs in the process.
  */
 import { Context, Effect, Layer, Stream } from "effect"
-import type { Schema } from "effect"
+import type { Option, Schema } from "effect"
 import type * as Entry from "../outbox/Entry.ts"
 import { Outbox } from "../outbox/Outbox.ts"
 import type { Run, State } from "../outbox/Outbox.ts"
@@ -112,6 +112,10 @@ export class Runs extends Context.Service<
     readonly settled: (runId: string) => Effect.Effect<Run, RunsError>
     /** From the entry `from` on; default: from the first. */
     readonly watch: (runId: string, from?: number) => Stream.Stream<Entry.Stored, RunsError>
+    /** The run's row alone, also that of one whose record was removed. */
+    readonly row: (runId: string) => Effect.Effect<Option.Option<Run>, RunsError>
+    /** Asks for the locks that the call at `path` of a run will ask for, so that it has its place in line from now on. */
+    readonly standInLine: (runId: string, path: string, keys: ReadonlyArray<string>) => Effect.Effect<void, RunsError>
     /** What is being said in this process. */
     readonly live: Live
     readonly cancel: (runId: string, who: Who) => Effect.Effect<void, RunsError>

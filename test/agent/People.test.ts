@@ -23,6 +23,7 @@ const atTheGate = (script: ReadonlyArray<ScriptedModel.Line>, more: Parameters<t
     const { runId } = yield* Desk.start(task)
     yield* until(() => found.world.count("Look:x") === 1)
     yield* Runs.hold(runId, ada)
+    yield* until(() => Effect.map(entriesOf(runId), (entries) => entries.includes("told")))
     yield* Deferred.succeed(gate, undefined)
     return yield* atRest(runId)
   })

@@ -147,7 +147,7 @@ export const claim = <A, E>(title: string, test: () => Effect.Effect<A, E, Outbo
 
 /** Gives sagas a worker for as long as the effect takes; then it stops as a worker does. */
 export const withWorker =
-  (sagas: Layer.Layer<never, never, Worker.Worker>, options: Worker.Options = {}) =>
+  (sagas: Layer.Layer<never, never, Worker.Worker | Runs.Runs>, options: Worker.Options = {}) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.provide(
       effect,

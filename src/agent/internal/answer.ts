@@ -88,6 +88,8 @@ export interface Asking {
   readonly instructionsBefore: string | undefined
   readonly conversation: ReadonlyArray<Prompt.Message>
   readonly fresh: ReadonlyArray<Prompt.Message>
+  /** What was said before this run began, which only a model that is really asked has to know. */
+  readonly earlier: Effect.Effect<ReadonlyArray<Prompt.Message>, unknown>
   /** Why a call cannot be made, where that is so. */
   readonly judge: (name: string, parameters: unknown, among: number) => string | undefined
 }
@@ -171,11 +173,11 @@ const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
 })
 
 const respond = Effect.fnUntraced(function* (
-  { conversation, offers, system }: Asking,
+  { conversation, earlier, offers, system }: Asking,
   before: ModelFailed | undefined,
   call: Tool.Call
 ) {
-  const messages = [...conversation]
+  const messages = [...(yield* earlier), ...conversation]
   if (system !== undefined) messages.unshift(Prompt.systemMessage({ content: system }))
   if (before?.means === "model") messages.push(userMessage(`Your last answer could not be used: ${before.why}`))
   const response = yield* askedAloud(call, {

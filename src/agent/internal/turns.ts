@@ -33,6 +33,9 @@ export interface AgentDefinition extends Instructions.Allowed {
   readonly budget: typeof Ledger.Recorded.Type
 }
 
+/** Where an agent keeps its definition, out of the way of those who use it. */
+export const definition: unique symbol = Symbol.for("makegood/agent")
+
 const readGivingUp = reader(Instructions.GivingUp)
 const readUndoing = reader(Deeds.Undoing)
 
@@ -41,8 +44,21 @@ type Ending =
   | { readonly _tag: "answered"; readonly result: unknown }
   | { readonly _tag: "gaveUp"; readonly why: string }
 
+/** What a run of an agent is a part of. */
+export interface Around {
+  /** What was said before. */
+  readonly earlier?: Effect.Effect<ReadonlyArray<Prompt.Message>, unknown>
+  /** Called at the end with all that was said, and what was done. */
+  readonly said?: (messages: ReadonlyArray<Prompt.Message>, did: ReadonlyArray<Deeds.Deed>) => void
+}
+
 /** Plays an agent in the scope it is asked in. */
-export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner: Manner, prompt: Prompt.RawInput) {
+export const play = Effect.fnUntraced(function* (
+  agent: AgentDefinition,
+  manner: Manner,
+  prompt: Prompt.RawInput,
+  { earlier = Effect.succeed([]), said: tell = () => {} }: Around = {}
+) {
   const { mayGiveUp, mayUndo, name, success } = agent
   const { concurrency = "unbounded", system } = manner
   const tools = new Map(agent.tools.map((tool) => [tool.name, tool]))
@@ -172,7 +188,7 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
       ["tokens", undefined],
       ["cost", undefined]
     ])
-    const asking = { manner, system, offers, instructions, instructionsBefore, conversation, fresh, judge }
+    const asking = { manner, system, offers, instructions, instructionsBefore, conversation, fresh, earlier, judge }
     const answer = yield* Effect.orDie(askModel(asking))
     instructionsBefore = answer.instructions
     ledger.add("turns", 1)
@@ -183,7 +199,11 @@ export const play = Effect.fnUntraced(function* (agent: AgentDefinition, manner:
     const ending = endingOf(wishes, textOf(said))
     if (ending?._tag === "answered") {
       const at = conversation.length
-      if (!(yield* listen)) return ending.result
+      if (!(yield* listen)) {
+        const heard = wishes.map(() => ({ isFailure: false, result: "done" }))
+        tell([...conversation, ...said, ...(wishes.length === 0 ? [] : [toolMessage(wishes, heard)])], deeds.history())
+        return ending.result
+      }
       // Somebody has said something meanwhile: that comes behind what the model said, and it is asked again.
       const unheard = wishes.map(() => ({ isFailure: true, result: "Not yet: somebody has said something meanwhile." }))
       conversation.splice(at, 0, ...said, ...(wishes.length === 0 ? [] : [toolMessage(wishes, unheard)]))

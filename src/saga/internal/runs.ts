@@ -312,6 +312,9 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     list,
     history,
     live: Live.of(outbox),
+    row: (runId) => lift(outbox.get(runId)),
+    standInLine: (runId, path, keys) =>
+      Effect.asVoid(lift(outbox.gate.lock({ runId, path: Path.waitOf(path, "lock"), keys, waits: true }))),
     await: awaitEnd,
     ...Decisions.make(outbox, { open: findOpen, checkText, lookAtPauses: local?.lookAtPauses ?? Effect.void }),
     ...People.make({ changed, find, tell, stateOf: (run) => lift(Record.stateOf(outbox, run)) }),
