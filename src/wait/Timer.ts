@@ -7,7 +7,7 @@
 import { DateTime, Duration, Exit, Result } from "effect"
 import type { Effect } from "effect"
 import type { Running } from "../tool/internal/running.ts"
-import { ask, isDue, type Waiting } from "./internal/waiting.ts"
+import { ask, isDue, nameable, type Waiting } from "./internal/waiting.ts"
 
 const waiting = (asked: string, until: (now: number) => number): Waiting => ({
   kind: "timer",
@@ -28,7 +28,7 @@ export const sleep = (duration: Duration.Input): Effect.Effect<void, never, Runn
   return ask(
     "Timer.sleep",
     "sleep",
-    waiting(`{"millis":${JSON.stringify(millis)}}`, (now) => soonest(now + millis))
+    waiting(`{"millis":${JSON.stringify(millis)}}`, (now) => nameable(now + millis))
   )
 }
 
@@ -42,11 +42,6 @@ export const until = (instant: DateTime.DateTime): Effect.Effect<void, never, Ru
   return ask(
     "Timer.until",
     "sleep",
-    waiting(`{"until":${millis}}`, () => soonest(millis))
+    waiting(`{"until":${millis}}`, () => nameable(millis))
   )
 }
-
-/** The last instant that a database and a `Date` can both name. */
-const lastMillis = 8_640_000_000_000_000
-
-const soonest = (millis: number): number => Math.min(Math.max(0, Math.ceil(millis)), lastMillis)

@@ -62,3 +62,9 @@ export const ask = <A, E>(what: string, name: string, waiting: Waiting): Effect.
 
 /** Whether the time of a wait has come. */
 export const isDue = (wait: Wait, now: number): boolean => wait.asked.until !== undefined && now >= wait.asked.until
+
+/** The last instant that a database and a `Date` can both name. */
+const lastMillis = 8_640_000_000_000_000
+
+/** An instant that both can name: this one, or the nearest that is no sooner as long as there is one. */
+export const nameable = (millis: number): number => Math.min(Math.max(0, Math.ceil(millis)), lastMillis)

@@ -6,7 +6,7 @@ import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Path from "../../outbox/Path.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type * as RunState from "../../outbox/RunState.ts"
-import type { Waiting } from "../../wait/internal/waiting.ts"
+import { nameable, type Waiting } from "../../wait/internal/waiting.ts"
 import type { Desk, Unfinished } from "./progress.ts"
 import type { Room } from "./room.ts"
 import type { Answer, Verdict } from "./scope.ts"
@@ -26,6 +26,15 @@ export interface WaitingDesk extends Pick<Desk, "lease" | "pen" | "placed" | "st
   readonly begin: (path: string, effect: Effect.Effect<void, OutboxError>) => void
 }
 
+/** The paths of waits whose end is written and may not be durable yet, by run: each has one end. */
+const over = new WeakMap<RunState.RunState, Set<string>>()
+
+const overIn = (state: RunState.RunState): Set<string> => {
+  const found = over.get(state) ?? new Set()
+  over.set(state, found)
+  return found
+}
+
 const recordedOpen = (state: RunState.RunState, path: string): RunState.Wait | undefined => {
   const found = recorded(state, path)
   return found?.outcome === undefined ? found : undefined
@@ -40,7 +49,7 @@ export const awaited = (path: string, waiting: Waiting, now: number): Entry.Awai
     wait: waiting.kind,
     name: waiting.name,
     ...(waiting.asked === undefined ? {} : { digest: digestOfText(waiting.asked), value: waiting.asked }),
-    ...(until === undefined ? {} : { until }),
+    ...(until === undefined ? {} : { until: nameable(until) }),
     ...(waiting.run === undefined ? {} : { run: waiting.run })
   }
 }
@@ -69,6 +78,7 @@ export const wait = (
     const asked = awaited(path, waiting, now)
     standing = { _tag: "wait", path, asked, seq: Number.MAX_SAFE_INTEGER, at: now, notices: 0, outcome: undefined }
     desk.pen.write([asked], "soon")
+    overIn(desk.state).delete(path)
   }
   let begun = standing
   let isOver = false
@@ -76,7 +86,7 @@ export const wait = (
     get until() {
       const { until } = begun.asked
       const next = waiting.notice?.(begun, desk.lease.now())?.at
-      return next === undefined || (until !== undefined && until < next) ? until : next
+      return next === undefined || (until !== undefined && until < next) ? until : nameable(next)
     },
     look: (at) => {
       // Once it stands in the record it is as that says.
@@ -84,8 +94,7 @@ export const wait = (
       if (standing !== undefined) begun = { ...standing, notices: Math.max(standing.notices, begun.notices) }
       if (desk.isGivenUp()) {
         isOver = true
-        const withdrawn: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), how: "withdrawn" }
-        desk.pen.write([withdrawn], "soon")
+        writeWithdrawn(desk, path)
         then(undefined)
         return true
       }
@@ -101,6 +110,7 @@ export const wait = (
       }
       isOver = true
       if (end.message !== undefined) desk.used.add(end.message)
+      overIn(desk.state).add(path)
       const answered: Entry.Answered = { _tag: "answered", path, stamp: desk.stamp(), ...end }
       // What a call waits for is no step of its scope, and the body hears nothing of it.
       if (Path.callOf(path) === undefined) desk.placed(path)
@@ -115,7 +125,14 @@ export const wait = (
 /** Nobody is asked any more for the approval that the wait at `path` is for, if it is for one. */
 export const withdraw = ({ pen, stamp, state }: Pick<Desk, "pen" | "stamp" | "state">, path: string): void => {
   const wait = recordedOpen(state, path)
-  if (wait?.asked.wait !== "approval") return
+  if (wait?.asked.wait === "approval") writeWithdrawn({ pen, stamp, state }, path)
+}
+
+/** Unless the wait has just come to another end. */
+const writeWithdrawn = ({ pen, stamp, state }: Pick<Desk, "pen" | "stamp" | "state">, path: string): void => {
+  const ends = overIn(state)
+  if (ends.has(path)) return
+  ends.add(path)
   pen.write([{ _tag: "answered", path, stamp: stamp(), how: "withdrawn" }], "soon")
 }
 
