@@ -6,6 +6,7 @@ import type { Entry, Stored } from "../../src/outbox/Entry.ts"
 import { checkers } from "../../src/testing/internal/checkers/all.ts"
 import type { Evidence, Line } from "../../src/testing/internal/evidence.ts"
 import { DeskFake, tripWith } from "./mistakes.ts"
+import { plants } from "./plants.ts"
 
 const { ChargeCard, Trip, layer } = tripWith("none")
 
@@ -293,7 +294,7 @@ const planted: Readonly<Record<string, ReadonlyArray<Plant>>> = {
 
 describe("checkers", () => {
   it("are there for each guarantee that has plants here", () =>
-    assert.deepStrictEqual(Object.keys(checkers), Object.keys(planted)))
+    assert.deepStrictEqual(Object.keys(checkers), [...Object.keys(planted), ...Object.keys(plants)]))
 
   it.effect("find nothing in runs that went well, with the ledger and without", () =>
     Effect.gen(function* () {
@@ -318,4 +319,14 @@ describe.each(Object.entries(planted))("the checker of %s", (guarantee, plants) 
       }
     })
   )
+})
+
+describe.each(Object.entries(plants))("the checker of %s", (guarantee, cases) => {
+  it.each(cases)("finds that $what", ({ bad, good }) => {
+    const checker = checkers[guarantee]!
+    assert.deepStrictEqual(checker(good), [])
+    const found = checker(bad)
+    assert.isNotEmpty(found)
+    for (const violation of found) assert.strictEqual(violation.guarantee, guarantee)
+  })
 })
