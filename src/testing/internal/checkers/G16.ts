@@ -4,7 +4,7 @@
  * With the world's ledger: at no time had more requests with a key been made than attempts with it been recorded.
  */
 import type { Checker, Evidence } from "../evidence.ts"
-import { type Call, type History, linesOf, readAll, violations } from "./history.ts"
+import { type Call, type History, linesOf, originalOf, readAll, violations } from "./history.ts"
 
 /** After so many deaths of its workers without progress a run is not begun again. */
 const mostDeaths = 5
@@ -16,7 +16,7 @@ export const G16: Checker = (evidence) => {
   for (const history of readAll(evidence)) {
     for (const call of history.calls) {
       counted(call, add)
-      executed(call, evidence, add)
+      executed(call, history, evidence, add)
     }
     claimed(history, add)
   }
@@ -43,8 +43,9 @@ const counted = (call: Call, add: Add) => {
   }
 }
 
-const executed = (call: Call, { allowanceMillis = 0, ledger }: Evidence, add: Add) => {
-  const { act, key } = call.intent.entry
+const executed = (call: Call, history: History, { allowanceMillis = 0, ledger }: Evidence, add: Add) => {
+  const { key } = call.intent.entry
+  const { act } = (call.takesBack === undefined ? call : originalOf(history, call.takesBack))?.intent.entry ?? {}
   // Those have no intent of their own: it is written with the outcome.
   if (ledger === undefined || act === "query" || act === "transaction") return
   const requests = linesOf(ledger, key).filter((line) => line.kind !== "find" && line.again !== true)
