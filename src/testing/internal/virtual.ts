@@ -73,7 +73,8 @@ export const make = (startedAt: number): Virtual => {
         const millis = Duration.toMillis(duration)
         if (millis <= 0) return Effect.void
         return Effect.callback<void>((resume) => {
-          const sleep: Sleep = { at: now + millis, process, wake: () => resume(Effect.void) }
+          // In whole milliseconds, and never short of what was asked for, as a platform's timers.
+          const sleep: Sleep = { at: now + Math.ceil(millis), process, wake: () => resume(Effect.void) }
           if (Number.isFinite(millis)) add(sleep)
           return Effect.sync(() => {
             sleep.wake = undefined
