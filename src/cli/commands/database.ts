@@ -9,6 +9,7 @@ import * as Doctor from "../../worker/Doctor.ts"
 import * as Acting from "../internal/acting.ts"
 import * as Application from "../internal/application.ts"
 import * as Database from "../internal/database.ts"
+import * as Deep from "../internal/deep.ts"
 import * as Documents from "../internal/documents.ts"
 import { stop } from "../internal/exits.ts"
 import * as Naming from "../internal/naming.ts"
@@ -211,9 +212,24 @@ export const doctor = Command.make(
     limit: Flag.Int("limit").pipe(
       Flag.withDescription("How many open runs to look at. Default: 10000"),
       Flag.withDefault(10_000)
+    ),
+    deep: Flag.Boolean("deep").pipe(
+      Flag.withDescription("Also judge every record by the guarantees, which reads all of it"),
+      Flag.withDefault(false)
+    ),
+    runs: Flag.Int("runs").pipe(
+      Flag.withDescription("With --deep: only so many of the newest runs"),
+      Flag.filter(
+        (runs) => runs > 0,
+        (runs) => `${runs} is not more than 0`
+      ),
+      Flag.optional
     )
   },
-  Effect.fnUntraced(function* ({ limit, module }) {
+  Effect.fnUntraced(function* ({ deep, limit, module, runs }) {
+    if (Option.isSome(runs) && !deep) {
+      return yield* stop("usage", "--runs says how many runs --deep judges. Nothing was looked at. Give --deep too.")
+    }
     const sql = yield* PgClient.PgClient
     const before = yield* Clock.currentTimeMillis
     const [server] = yield* sql<{ version: string; now: number; migration: number; workers: number; stuck: number }>`
@@ -262,8 +278,20 @@ export const doctor = Command.make(
       })
     }
     const findings = report?.findings ?? []
+    const audit = deep ? yield* Deep.audit(Option.getOrUndefined(runs)) : undefined
+    const violations = audit?.violations ?? []
+    if (audit !== undefined) {
+      checks.push({
+        check: "records",
+        state: violations.length > 0 ? "wrong" : "ok",
+        what:
+          violations.length === 0
+            ? `${count(audit.runs, "run")} judged, every guarantee kept that a record can show`
+            : `${count(violations.length, "violation")} in ${count(audit.runs, "run")} judged`
+      })
+    }
     if (yield* Json) {
-      yield* Print.lines([...checks, ...findings].map((row) => JSON.stringify(row)))
+      yield* Print.lines([...checks, ...findings, ...violations].map((row) => JSON.stringify(row)))
     } else {
       const options = {
         width: width(),
@@ -291,6 +319,22 @@ export const doctor = Command.make(
         ])
         yield* Print.lines(["", ...table(columns, cells, options)])
       }
+      if (violations.length > 0) {
+        const columns = [{ name: "run" }, { name: "entry" }, { name: "breaks" }, { name: "what", least: 20 }]
+        const cells = violations.map(({ guarantee, runId, seq, what }) => [
+          runId === undefined ? "" : shortId(runId),
+          seq === undefined ? "" : String(seq),
+          guarantee,
+          what
+        ])
+        yield* Print.lines(["", ...table(columns, cells, options)])
+      }
+    }
+    if (violations.length > 0) {
+      return yield* stop(
+        "notWell",
+        "There are records that break a guarantee. Nothing was changed. Look at these runs with `makegood runs show`, and report how it came about."
+      )
     }
     if (findings.length > 0) {
       return yield* stop(
@@ -302,10 +346,11 @@ export const doctor = Command.make(
 ).pipe(
   Command.withShortDescription("Check the database, and whether a build fits the open runs"),
   Command.withDescription(
-    "Check the database, its tables and settings, clocks and workers; and, given a module, whether its build could go on with every open run. Exit code 7: it could not."
+    "Check the database, its tables and settings, clocks and workers; and, given a module, whether its build could go on with every open run. With --deep every record is judged by the guarantees too. Exit code 7: something is wrong."
   ),
   Command.withExamples([
     { command: "makegood doctor", description: "Is everything there?" },
-    { command: "makegood doctor ./src/app.ts", description: "Before a deploy: would open runs find their handlers?" }
+    { command: "makegood doctor ./src/app.ts", description: "Before a deploy: would open runs find their handlers?" },
+    { command: "makegood doctor --deep --runs 1000", description: "Do the newest runs keep what is guaranteed?" }
   ])
 )
