@@ -117,13 +117,17 @@ if (mode === "make") {
   const times = Number(rest[0] ?? 200)
   const each = 25_000
   const directory = await mkdtemp(join(tmpdir(), "makegood-waiting-"))
-  await Effect.runPromise(
-    Effect.gen(function* () {
-      const given = process.env.DATABASE_URL
-      const url = given ?? Redacted.value((yield* Embedded.server({ directory })).url)
-      for (let from = 0; from < runs; from += each)
-        yield* inAnotherProcess("make", url, from, Math.min(runs, from + each))
-      yield* inAnotherProcess("measure", url, runs, times)
-    }).pipe(Effect.scoped)
-  ).finally(() => rm(directory, { recursive: true, force: true }))
+  try {
+    await Effect.runPromise(
+      Effect.gen(function* () {
+        const given = process.env.DATABASE_URL
+        const url = given ?? Redacted.value((yield* Embedded.server({ directory })).url)
+        for (let from = 0; from < runs; from += each)
+          yield* inAnotherProcess("make", url, from, Math.min(runs, from + each))
+        yield* inAnotherProcess("measure", url, runs, times)
+      }).pipe(Effect.scoped)
+    )
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
 }

@@ -50,7 +50,7 @@ const model = ScriptedModel.layer([
     return calls(["ReserveRoom", { hotel: "Grand Outbox" }], ["AskForUpgrade", {}])
   },
   ({ results }) => {
-    console.log(`the model hears: ${results[1]?.result}`)
+    console.log(`the model hears: ${String(results[1]?.result)}`)
     return calls(["ChargeCard", { cents: 163_00 }], ["ChargeCard", { cents: 163_00 }])
   },
   says("You sleep in the Grand Outbox.")

@@ -71,7 +71,7 @@ const program = Effect.gen(function* () {
   yield* show
 
   const { undone } = yield* Trip.undo("ada's trip", ada)
-  yield* Console.log(`taken back: turn ${undone}`)
+  yield* Console.log(`taken back: turn ${undone.join()}`)
   yield* show
   yield* say("m-3", "Rather in Oslo then.")
   yield* show

@@ -32,17 +32,17 @@ const TransferLive = Transfer.toLayer(({ from, to }) => Effect.andThen(Move({ fr
 
 const Audit = Saga.make("Audit", {
   version: 1,
-  payload: { first: Schema.String, then: Schema.String },
+  payload: { first: Schema.String, second: Schema.String },
   error: Saga.LockRefused,
   tools: [],
   idempotencyKey: ({ first }) => first
 })
 
 const AuditLive = Audit.toLayer(
-  Effect.fnUntraced(function* ({ first, then }) {
+  Effect.fnUntraced(function* ({ first, second }) {
     yield* Saga.lock(`account:${first}`)
     yield* Checked.await()
-    yield* Saga.lock(`account:${then}`)
+    yield* Saga.lock(`account:${second}`)
   })
 )
 
@@ -76,8 +76,8 @@ const program = Effect.gen(function* () {
   yield* second.await
 
   yield* Console.log("two audits want what the other has")
-  const one = yield* Audit.start({ first: "ann", then: "bob" })
-  const other = yield* Audit.start({ first: "bob", then: "ann" })
+  const one = yield* Audit.start({ first: "ann", second: "bob" })
+  const other = yield* Audit.start({ first: "bob", second: "ann" })
   for (const { runId } of [one, other]) yield* waitsFor(runId, "signal")
   yield* Runs.signal(one.runId, Checked, undefined)
   yield* waitsFor(one.runId, "lock")

@@ -23,7 +23,7 @@ import * as Past from "./internal/past.ts"
 import { make as makeState, type Migrations } from "./internal/threadState.ts"
 import { makeTurns, undoTurn } from "./internal/threadSaga.ts"
 import type { Manner, Needs } from "./Manner.ts"
-import { ThreadBusy } from "./ThreadBusy.ts"
+import type { ThreadBusy } from "./ThreadBusy.ts"
 
 export { ThreadBusy } from "./ThreadBusy.ts"
 

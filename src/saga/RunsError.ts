@@ -165,7 +165,8 @@ export class DecisionRefused extends Schema.TaggedError<DecisionRefused>()("Deci
 }) {
   readonly retryable = false
   override get message() {
-    const where = this.path === undefined ? "A decision" : `A decision about ${this.path} of the run ${this.runId ?? ""}`
+    const where =
+      this.path === undefined ? "A decision" : `A decision about ${this.path} of the run ${this.runId ?? ""}`
     return `${where} was refused: ${refusals[this.reason]}. Nothing was decided. Look at what is asked for now (Runs.approvals).`
   }
 }

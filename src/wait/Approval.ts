@@ -7,7 +7,7 @@
  * `Runs.approve` and `Runs.reject`, or with a link that can be used once.
  */
 import { DateTime, Exit, Result } from "effect"
-import type { Effect , Schema } from "effect"
+import type { Effect, Schema } from "effect"
 import * as Value from "../outbox/internal/value.ts"
 import { isName } from "../outbox/Path.ts"
 import { completeUnsafe, type Refused, type Terms } from "../tool/Clearance.ts"

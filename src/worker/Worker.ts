@@ -86,7 +86,9 @@ export const layer = <R = never>(options: Options<R> = {}): Layer.Layer<Worker |
         yield* Effect.forkScoped(
           Effect.forever(
             Effect.andThen(
-              Effect.catchCause(tell, (cause) => Effect.logWarning("Looking for requests failed; it is tried again.", cause)),
+              Effect.catchCause(tell, (cause) =>
+                Effect.logWarning("Looking for requests failed; it is tried again.", cause)
+              ),
               Effect.sleep(poll)
             )
           )

@@ -9,7 +9,7 @@ import { Runs } from "../../src/index.ts"
 import { atRest, bury, claim, entriesOf, until, withWorker } from "../worker/bench.ts"
 import { desk } from "./desk.ts"
 
-const { calls, says } = ScriptedModel
+const { calls } = ScriptedModel
 const x = { of: "x" }
 const task = { id: "a", prompt: "Do it." }
 

@@ -225,7 +225,7 @@ describe("timers on Postgres", () => {
             yield* Effect.sleep("1 second")
             for (const runId of [...found.values(), forever, last]) {
               const [awaited, answered] = (yield* Runs.history(runId))
-                .filter(({ entry }) => /ed$/.test(entry._tag))
+                .filter(({ entry }) => entry._tag.endsWith("ed"))
                 .slice(1)
               assert.strictEqual(awaited?.entry._tag, "awaited")
               assert.notStrictEqual(answered?.entry._tag, "answered")

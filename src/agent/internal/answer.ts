@@ -7,7 +7,8 @@
  * call is judged once.
  */
 import { Clock, Duration, Effect, type ExecutionPlan, Option, Result, Schema } from "effect"
-import { LanguageModel, Model, Prompt, type Response, type Tool as AiTool } from "effect/ai"
+import type { LanguageModel } from "effect/ai"
+import { Model, Prompt, type Response, type Tool as AiTool } from "effect/ai"
 import * as Failure from "../../tool/Failure.ts"
 import { define } from "../../tool/internal/define.ts"
 import { definition, type Definition } from "../../tool/internal/definition.ts"

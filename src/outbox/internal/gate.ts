@@ -171,6 +171,8 @@ export const make = (grounds: Grounds) => {
           runId,
           now
         )
+      default:
+        return
     }
   }
 

@@ -210,11 +210,10 @@ export const make = (
     if (!isBusy() && driver === undefined) quiet()
   }
 
-  const changeTo = (to: State, more: Partial<Change> = {}): Change => ({
-    state: to,
-    phase: isGoingBack ? "rollback" : goingBack.size > 0 ? "savepoint_rollback" : "forward",
-    ...{ stuckReason: undefined, wakeAt: undefined, result: undefined, ...more }
-  })
+  const changeTo = (state: State, more: Partial<Change> = {}): Change => {
+    const phase = isGoingBack ? "rollback" : goingBack.size > 0 ? "savepoint_rollback" : "forward"
+    return { stuckReason: undefined, wakeAt: undefined, result: undefined, ...more, state, phase }
+  }
 
   /** Writes what becomes of the run, and puts it down. What it is told from here on waits in the inbox. */
   const turnTo = (entries: ReadonlyArray<Entry.Entry>, change: Change) => {

@@ -62,7 +62,10 @@ const judge = ({ entries, run }: History, { add, allowance, workers }: Judging) 
         const wakes = before?._tag === "rested" ? before.until : before?._tag === "stuck" ? run.deadline : 0
         if (entry.from === "queue" && isEarly(wakes)) add(`it was woken, ${by(wakes)}`, of)
         owner = entry.worker
+        break
       }
+      default:
+        break
     }
     before = entry
   }

@@ -91,8 +91,9 @@ const misuse = (
         ? undefined
         : `it was decided ${sentAt - asked.until} ms too late`
     }
+    default:
+      return undefined
   }
-  return undefined
 }
 
 /** Whether a call for which an approval was asked is exactly what was approved. */

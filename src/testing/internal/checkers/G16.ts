@@ -74,6 +74,8 @@ const claimed = ({ entries, run }: History, add: Add) => {
       case "told":
         deaths = 0
         continue
+      default:
+        break
     }
     if (deaths >= mostDeaths) {
       add(`${deaths} workers died of it one after the other, and it went on (${entry._tag})`, { runId: run.runId, seq })

@@ -2,7 +2,7 @@
  * A call that needs an approval waits for one (G13): for exactly what was shown, which is what is sent then, unless who
  * approved changed it where the tool allows that.
  */
-import type { Schema } from "effect";
+import type { Schema } from "effect"
 import { Effect, Result } from "effect"
 import type * as Entry from "../../../outbox/Entry.ts"
 import { canonical, digestOfText } from "../../../outbox/internal/canonical.ts"
