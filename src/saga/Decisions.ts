@@ -76,7 +76,8 @@ export const decisionLink = (
 ): Effect.Effect<string, RunsError, Runs> => Runs.use((runs) => runs.decisionLink(runId, path, options))
 
 /**
- * Decides with the token of {@link decisionLink}, once.
+ * Decides with the token of {@link decisionLink}, once. In a transaction of the caller's own client it is decided, and the
+ * token used, if and only if that commits.
  *
  * **If the process dies**
  *

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
-import { Deferred, Effect, Fiber, Layer, Option } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Option } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { Outbox, Transactions } from "../../src/outbox/Outbox.ts"
@@ -33,7 +33,12 @@ describe("a start in the caller's transaction", () => {
           const started = yield* outbox.start(run)
           assert.strictEqual((yield* outbox.start(run))._tag, "exists")
           yield* outbox.afterCommit(Effect.sync(() => told.push("committed")))
-          assert.isTrue(Option.isNone(yield* outbox.get(run.runId)))
+          // Who started it can look at it, and nobody else.
+          assert.isTrue(Option.isSome(yield* outbox.get(run.runId)))
+          const others = Effect.updateContext(outbox.get(run.runId), (context: Context.Context<never>) =>
+            Context.omit(sql.transactionService)(context)
+          )
+          assert.isTrue(Option.isNone(yield* others))
           assert.deepStrictEqual(told, [])
           return started
         })

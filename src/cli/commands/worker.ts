@@ -136,7 +136,7 @@ export const dev = Command.make(
         `It runs ${sagas.join(", ")}. Every run is told here; Ctrl-C stops it. In another terminal:`,
         "",
         `  export DATABASE_URL='${url}'`,
-        "  makegood runs list",
+        "  npx makegood runs list",
         ""
       ])
       const first = application.dev

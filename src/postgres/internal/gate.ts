@@ -6,10 +6,18 @@ import { listRequests, toRequest } from "../queries/list-requests.ts"
 import { awaitTool, liftPause, pauseTool, readPauses } from "../queries/pause-tools.ts"
 import { readLines, tryLocks, waitForLocks } from "../queries/take-locks.ts"
 import { markTold, takeUntold } from "../queries/tell-requests.ts"
-import type { Connections } from "./connections.ts"
+import type { OutboxError } from "../../outbox/OutboxError.ts"
+import type { Connections, Statement } from "./connections.ts"
 import type { Hints } from "./hints.ts"
 
-export const make = ({ control, read }: Connections, hints: Hints): Gate => ({
+/** Says something to a run with a statement whose first row says whether it was said. */
+export type Tell = <Row>(
+  runId: string,
+  statement: Statement<Row>,
+  isTold: (row: Row | undefined) => boolean
+) => Effect.Effect<boolean, OutboxError>
+
+export const make = ({ control, read }: Connections, hints: Hints, tell: Tell): Gate => ({
   requests: (filter) =>
     Effect.map(read(listRequests(filter)), (rows) => ({
       at: rows[0]?.at ?? 0,
@@ -23,12 +31,7 @@ export const make = ({ control, read }: Connections, hints: Hints): Gate => ({
     Effect.map(read(findLink(hash)), ([row]) =>
       Option.map(Option.fromUndefinedOr(row), ({ run_id, ...link }) => ({ ...link, hash, runId: run_id }))
     ),
-  useLink: (hash, message) =>
-    Effect.map(read(useLink(hash, message)), ([row]) => {
-      if (row?.used !== true) return false
-      hints.inbox(message.runId)
-      return true
-    }),
+  useLink: (hash, message) => tell(message.runId, useLink(hash, message), (row) => row?.used === true),
 
   lock: Effect.fnUntraced(function* (request) {
     const [tried] = yield* read(tryLocks(request))

@@ -26,7 +26,7 @@ import { sendMessage, toldRow } from "../queries/send-message.ts"
 import { startRuns } from "../queries/start-runs.ts"
 import * as Appends from "./appends.ts"
 import * as Caller from "./caller.ts"
-import type { Connections } from "./connections.ts"
+import type { Connections, Statement } from "./connections.ts"
 import * as Failure from "./failure.ts"
 import * as Gate from "./gate.ts"
 import * as Hints from "./hints.ts"
@@ -63,6 +63,10 @@ export const make = Effect.fnUntraced(function* (
   const starting = Starts.make(connections, hints, { flights: startFlights, delayMillis })
   const afterCommit = (effect: Effect.Effect<void>) => client.afterCommit(effect)
 
+  // Who starts a run in a transaction can speak to it there.
+  const look = <Row>(statement: Statement<Row>) =>
+    Effect.flatMap(Caller.inTransaction(client), (isIn) => (isIn ? inside(statement) : read(statement)))
+
   // Never held: until the transaction commits nobody else may know of the run.
   const startInside = (run: NewRun): Effect.Effect<Started, OutboxError> =>
     Effect.gen(function* () {
@@ -76,6 +80,13 @@ export const make = Effect.fnUntraced(function* (
       return { _tag: "exists", run: toRun(found) }
     })
 
+  /** Says something to a run: in the caller's transaction, and announced only with that. */
+  const told: Gate.Tell = (runId, statement, isTold) =>
+    Caller.inOrOut(client, inside(statement), read(statement)).pipe(
+      Effect.map(([row]) => isTold(row)),
+      Effect.tap((isTold) => (isTold ? afterCommit(Effect.sync(() => hints.inbox(runId))) : Effect.void))
+    )
+
   return {
     start: (run) =>
       Starts.isWritable(run)
@@ -84,8 +95,8 @@ export const make = Effect.fnUntraced(function* (
     afterCommit,
     inTransaction: Caller.inTransaction(client),
 
-    get: (runId) => Effect.map(read(getRuns([runId])), firstRun),
-    find: (saga, key) => Effect.map(read(findRun(saga, key)), firstRun),
+    get: (runId) => Effect.map(look(getRuns([runId])), firstRun),
+    find: (saga, key) => Effect.map(look(findRun(saga, key)), firstRun),
     list: (filter) => Effect.map(read(listRuns(filter)), (rows) => rows.map(toRun)),
     startingWith: (prefix, limit) => {
       const asked = matchRuns(prefix, limit)
@@ -100,11 +111,7 @@ export const make = Effect.fnUntraced(function* (
         if (![message.id, path ?? "", value ?? "", detail ?? ""].every(Parameters.isText)) {
           return Effect.fail(Failure.refused(Parameters.notText))
         }
-        const tell = Effect.sync(() => hints.inbox(message.runId))
-        return Caller.inOrOut(client, inside(sendMessage(message)), read(sendMessage(message))).pipe(
-          Effect.map(([row]) => row?.accepted === true),
-          Effect.tap((accepted) => (accepted ? afterCommit(tell) : Effect.void))
-        )
+        return told(message.runId, sendMessage(message), (row) => row?.accepted === true)
       }),
     inbox: (worker) => Effect.map(control(readInboxOfWorker(worker)), (rows) => rows.flatMap(toMessages)),
     inboxOf: (runId) => Effect.map(read(readInboxOfRun(runId)), (rows) => rows.map(toMessageUnsafe)),
@@ -170,7 +177,7 @@ export const make = Effect.fnUntraced(function* (
         ),
         Effect.retry({ times: 5, while: (error) => error.reason._tag === "Unavailable" })
       ),
-    gate: Gate.make(connections, hints),
+    gate: Gate.make(connections, hints, told),
 
     listen: yield* Listening.make(connections, options)
   }
