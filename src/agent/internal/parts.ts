@@ -41,7 +41,7 @@ const decodeAnswer = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.toC
 
 const json = (text: string | undefined): Schema.Json => (text === undefined ? null : JSON.parse(text))
 
-const textOf = (said: Schema.Json): string => (typeof said === "string" ? said : JSON.stringify(said))
+const wordsOf = (said: Schema.Json): string => (typeof said === "string" ? said : JSON.stringify(said))
 
 /** Words of a question, as they are said. */
 export const ofSound = (reader: Reader, sound: Sound): ReadonlyArray<Told> => {
@@ -94,7 +94,7 @@ export const ofEntry = (reader: Reader, { entry, seq }: Runs.Stored): ReadonlyAr
       return restarted(reader, entry.path, entry.attempt)
     case "told": {
       const { by, message, value } = entry
-      if (message === "signal" && entry.name === says) return [{ _tag: "said", by, text: textOf(json(value)) }]
+      if (message === "signal" && entry.name === says) return [{ _tag: "said", by, text: wordsOf(json(value)) }]
       return message === "hold" || message === "release" || message === "cancel"
         ? [{ _tag: message === "hold" ? "held" : message === "release" ? "released" : "cancelled", by }]
         : []
