@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, "..", "..")
 
 describe("a bug of a peer, planted in the engine", () => {
   for (const { by, here, id, peers } of all) {
-    it(`is found: ${here} (${id}, ${peers})`, { timeout: 120_000 }, async () => {
+    it(`is found: ${here} (${id}, ${peers})`, { timeout: 600_000 }, async () => {
       if (by._tag === "rule") {
         const text = readFileSync(join(root, "test", "rules", by.file), "utf8")
         assert.include(text, `"${by.violation}"`)

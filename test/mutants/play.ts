@@ -11,7 +11,7 @@ import type { Change, Engine } from "../rules/Mutant.ts"
 import { planted } from "../rules/Mutant.ts"
 
 /** Far fewer than CI plays. */
-const mostSeeds = 400
+const mostSeeds = 1_500
 
 /** The seed whose simulation finds the change, with what it found; nothing where none of them does. */
 export const simulation = async (changes: ReadonlyArray<Change>) => {
