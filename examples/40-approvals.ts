@@ -1,9 +1,9 @@
 /**
  * A refund over 1,000 waits for a manager; meanwhile the process is stopped for three days, and costs nothing.
  *
- * The first process starts four refunds, of which three need a manager, and stops. One is approved, for less than was
- * asked, one is denied, and about one nobody says anything. Three days pass, by the database's clock, and the second
- * process goes on with all of them.
+ * The first process starts four refunds, of which three need a manager, and stops. Three days pass, by the database's
+ * clock. Then one is approved, for less than was asked, one is denied, and about one nobody says anything; the second
+ * process goes on with those that were decided, and a third one, two days later, with the last.
  *
  * What a manager approves is exactly what was shown: the decision names its digest. Who decides is said by the
  * application, which has seen who it is; an agent's own principal has no way to decide.
@@ -26,8 +26,8 @@ const [child, url = ""] = process.argv.slice(2)
 const Refund = Tool.make("Refund", {
   parameters: { order: Schema.String, amount: Schema.Int },
   needsApproval: ({ amount }) => amount > 1_000,
-  // They may lower the amount, and have two days.
-  approval: { to: "managers", within: "2 days", mayChange: ["amount"] },
+  // They may lower the amount, and have four days.
+  approval: { to: "managers", within: "4 days", mayChange: ["amount"] },
   execute: ({ amount, order }) => Console.log(`  ${order}: ${amount} refunded`),
   compensate: ({ parameters: { amount, order } }) => Console.log(`  ${order}: ${amount} collected again`),
   inDoubt: Tool.sameKey({ validFor: "7 days" })
@@ -45,7 +45,7 @@ const Complaint = Saga.make("Complaint", {
 const ComplaintLive = Complaint.toLayer(({ amount, order }) =>
   Effect.as(Refund({ order, amount }), "refunded").pipe(
     Effect.catchTag("ApprovalRefused", ({ by, reason, why }) =>
-      Effect.succeed(reason === "denied" ? `denied by ${by}: ${why}` : "nobody decided in two days")
+      Effect.succeed(reason === "denied" ? `denied by ${by}: ${why}` : "nobody decided in four days")
     )
   )
 )
@@ -71,7 +71,8 @@ if (child !== undefined) {
   })
   const goOn = Effect.gen(function* () {
     const runs = yield* start
-    const results = yield* Effect.forEach(runs, (run) => run.await)
+    // The last one has still a day.
+    const results = yield* Effect.forEach(child === "second" ? runs.slice(0, -1) : runs, (run) => run.await)
     for (const [index, result] of results.entries()) {
       yield* Console.log(`  ${Object.keys(orders)[index]}: ${result}`)
     }
@@ -100,10 +101,13 @@ if (child !== undefined) {
       spawnSync(process.execPath, args, { stdio: "inherit" })
     }
     inAnotherProcess("first")
-    yield* decide
     yield* Console.log("three days pass")
     yield* sql`alter database postgres set makegood.clock_shift = '3 days'`
+    yield* decide
     inAnotherProcess("second")
+    yield* Console.log("two more days pass")
+    yield* sql`alter database postgres set makegood.clock_shift = '5 days'`
+    inAnotherProcess("third")
   })
   const postgres = Postgres.layerMigrations.pipe(Layer.provideMerge(Embedded.layer({ directory })))
   await Effect.runPromise(Effect.provide(program, postgres))
@@ -117,13 +121,18 @@ if (child !== undefined) {
 //   asked: Refund {"parameters":{"amount":5000,"order":"B-2"},"tool":"Refund","version":1}
 //   asked: Refund {"parameters":{"amount":2000,"order":"C-3"},"tool":"Refund","version":1}
 //   asked: Refund {"parameters":{"amount":1500,"order":"D-4"},"tool":"Refund","version":1}
+// three days pass
 // a guess at B-2: notWhatWasShown
 // a guess at C-3: notWhatWasShown
 // a guess at D-4: notWhatWasShown
-// three days pass
 // the second process:
 //   B-2: 4000 refunded
 //   A-1: refunded
 //   B-2: refunded
 //   C-3: denied by ada: it was a gift
-//   D-4: nobody decided in two days
+// two more days pass
+// the third process:
+//   A-1: refunded
+//   B-2: refunded
+//   C-3: denied by ada: it was a gift
+//   D-4: nobody decided in four days
