@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { Runs } from "makegood"
 import { Postgres } from "makegood/postgres"
+import { check } from "../../src/testing/internal/checkers/all.ts"
 import * as Database from "../Database.ts"
 import type { Line, Order } from "./Ledger.ts"
 import * as Sagas from "./sagas.ts"
@@ -195,16 +196,24 @@ export const evidence = (run: string) =>
   Effect.gen(function* () {
     const { book, sql } = yield* Stage
     const runId = yield* ended(run)
-    const { state } = yield* Runs.get(runId)
-    const entries = (yield* Runs.history(runId)).map(({ at, entry, epoch, seq }): Verdict.Entry => {
+    const found = yield* Runs.get(runId)
+    const { state } = found
+    const history = yield* Runs.history(runId)
+    const entries = history.map(({ at, entry, epoch, seq }): Verdict.Entry => {
       const fields = entry as Partial<Record<"path" | "act" | "key" | "state", string>>
       const { act, key, path, state } = fields
       return { seq, epoch, at, kind: entry._tag, path, act, key, state }
     })
     const calls = yield* sql<Verdict.CallRow>`select path, key, state from makegood.calls where run_id = ${runId}::uuid`
-    return { state, entries, calls, book: yield* book(run) } satisfies Verdict.Evidence
+    const broken = check({ runs: [{ run: found, entries: history }], ledger: undefined, allowanceMillis: 50 })
+    return { state, entries, calls, book: yield* book(run), broken } satisfies Verdict.Evidence & {
+      readonly broken: unknown
+    }
   })
 
 /** Everything that is wrong with the run of this key, once it has ended; and how it ended. */
 export const judge = (run: string) =>
-  Effect.map(evidence(run), (found) => ({ ...found, wrong: Verdict.violations(found) }))
+  Effect.map(evidence(run), (found) => ({
+    ...found,
+    wrong: [...Verdict.violations(found), ...found.broken.map(({ guarantee, what }) => `${guarantee}: ${what}`)]
+  }))

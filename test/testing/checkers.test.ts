@@ -299,6 +299,13 @@ describe("checkers", () => {
   it.effect("find nothing in runs that went well, with the ledger and without", () =>
     Effect.gen(function* () {
       for (const evidence of [yield* completed, yield* wentBack]) {
+        // Else G14 and G15 would have looked at less than they can.
+        assert.deepStrictEqual(evidence.tools?.map(({ name }) => name).toSorted(), ["ChargeCard", "HoldSeats"])
+        const claim = evidence.runs[0]?.entries[0]?.entry
+        assert.deepStrictEqual(
+          evidence.builds?.map(({ saga, worker }) => [saga, worker]),
+          [[Trip.name, claim?._tag === "claimed" ? claim.worker : undefined]]
+        )
         for (const checker of Object.values(checkers)) {
           assert.deepStrictEqual(checker(evidence), [])
           assert.deepStrictEqual(checker({ ...evidence, ledger: undefined }), [])

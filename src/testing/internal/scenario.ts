@@ -14,6 +14,7 @@ import type { Definition } from "../../tool/internal/definition.ts"
 import * as Landmark from "../../worker/Landmark.ts"
 import { FakeWorld } from "../FakeWorld.ts"
 import type { Fault } from "../Fault.ts"
+import type { Build } from "./evidence.ts"
 import * as Life from "./life.ts"
 import * as Person from "./person.ts"
 import type { Mishap, Played, Point, Setting } from "./played.ts"
@@ -50,6 +51,12 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
   const person: Array<string> = []
   const reached = new Map<string, number>()
   const tools = new Map<string, Definition>()
+  /** Of each version that a life had of it. */
+  const versions = new Map<string, Definition>()
+  const builds: Array<Build> = []
+  /** What the sagas of this life list, until its worker has a name. */
+  const sagas: Array<Omit<Build, "worker">> = []
+  let worker: string | undefined
   const faults = mishaps.filter((mishap) => mishap._tag === "Fault")
   let life: Virtual.Process = { name: "life 0", alive: false }
   let lives = 0
@@ -203,6 +210,8 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     const used = (name: string, args: ReadonlyArray<unknown>) => {
       activity++
       moment++
+      if (name === "register") worker = (args[0] as { readonly id: string }).id
+      if (worker !== undefined) builds.push(...sagas.splice(0).map((saga) => ({ worker: worker!, ...saga })))
       if (name === "start") {
         const started = (args[0] as Outbox.NewRun).runId
         if (runId === undefined && setting.meanwhile !== undefined) {
@@ -215,6 +224,8 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
 
     const beginLife = () => {
       life = { name: `life ${++lives}`, alive: true }
+      worker = undefined
+      sagas.length = 0
       random = WallClock.chance(lives)
       turned = true
       const isThere = runsOf().some((run) => run.runId === runId)
@@ -230,7 +241,11 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
         worker: setting.worker,
         used,
         registered: (saga) => {
-          for (const tool of saga.tools.values()) tools.set(tool.name, tool)
+          for (const tool of saga.tools.values()) {
+            tools.set(tool.name, tool)
+            versions.set(`${tool.name} ${tool.version}`, tool)
+          }
+          sagas.push({ saga: saga.name, version: saga.version, tools: saga.tools })
         },
         start: isThere ? undefined : setting.start,
         started: (exit) => trouble("The run was not started", exit)
@@ -317,6 +332,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     const after = await look()
     await outsideRun(Scope.close(scope, Exit.void))
     const entries = all.map((one) => ({ run: one, entries: entriesOf(one.runId) }))
+    const inbox = all.flatMap(({ runId: id }) => Effect.runSync(outbox.inboxOf(id)))
     const stuckRun = all.find((one) => one.state === "stuck")
     const stuck = stuckRun && stateOf(stuckRun).stuck
     return {
@@ -325,7 +341,7 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
       took,
       run,
       stuck: stuck && { reason: stuck.reason, path: stuck.path, why: stuck.why },
-      evidence: { runs: entries, ledger: world.lines },
+      evidence: { runs: entries, inbox, ledger: world.lines, builds, tools: Array.from(versions.values()) },
       wrongs: world.wrongs,
       troubles,
       executions: world.executions,
