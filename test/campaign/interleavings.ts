@@ -22,7 +22,11 @@ const play = Effect.gen(function* () {
   for (const text of Scene.functions) yield* stage.watch.query(text)
   const pairs = Schedule.pairs(Operation.all)
   for (let next = 0; performance.now() < until; next++) {
-    const schedule = pairs[next] ?? Schedule.triple(Operation.all, Number(seed) * 1_000_003 + next)
+    // Each seed begins elsewhere, so that short campaigns add up to all pairs.
+    const schedule =
+      next < pairs.length
+        ? pairs[(next + Number(seed) * 7_919) % pairs.length]!
+        : Schedule.triple(Operation.all, Number(seed) * 1_000_003 + next)
     const wrongs = (yield* Schedule.play(stage, schedule)).map((wrong) => `${Schedule.inWords(schedule)}: ${wrong}`)
     if (++sum.schedules % 250 === 0) yield* Schedule.forget(stage)
     if (wrongs.length > 0 || performance.now() - said > 5_000) {
