@@ -88,8 +88,38 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       })
     )
 
-  /** Waits for a run that is as wanted. Listens before it asks, and asks nothing about a run that turns so here. */
+  /** How a run that is held here turned, where it is as wanted; `undefined` at another turn, and after a while. */
+  const hear = (runId: string, isWanted: (state: State) => boolean): Effect.Effect<Run | undefined> =>
+    Effect.withFiber((fiber) =>
+      Effect.callback<Run | undefined>((resume) => {
+        // The timer's end says so too, and nobody listens any more.
+        const answer = (run: Run | undefined) => {
+          resume(Effect.succeed(run))
+          stop?.()
+          timer.interruptUnsafe()
+        }
+        const stop = local?.onTurn(runId, (run) => answer(run !== undefined && isWanted(run.state) ? run : undefined))
+        const timer = Effect.runForkWith(fiber.context)(Effect.sleep(pollInterval))
+        timer.addObserver(() => answer(undefined))
+        return Effect.sync(() => {
+          stop?.()
+          timer.interruptUnsafe()
+        })
+      })
+    )
+
+  /** Waits for a run that is as wanted. Asks nothing about one that turns so here. */
   const awaitRun = (runId: string, isWanted: (state: State) => boolean): Effect.Effect<Run, RunsError> =>
+    Effect.suspend(() =>
+      local?.holds(runId) === true
+        ? Effect.flatMap(hear(runId, isWanted), (run) =>
+            run === undefined ? lookUntil(runId, isWanted) : Effect.succeed(run)
+          )
+        : lookUntil(runId, isWanted)
+    )
+
+  /** Asks again and again. Listens before it asks. */
+  const lookUntil = (runId: string, isWanted: (state: State) => boolean): Effect.Effect<Run, RunsError> =>
     Effect.suspend(() => {
       const told = Latch.makeUnsafe()
       let found: Run | undefined
@@ -99,8 +129,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
           told.openUnsafe()
         })
       const tellOrPoll = Effect.raceFirst(told.await, Effect.sleep(pollInterval))
-      const wait = Effect.gen(function* () {
-        if (local?.holds(runId) === true) yield* tellOrPoll
+      const look = Effect.gen(function* () {
         while (found === undefined) {
           told.closeUnsafe()
           const run = yield* find(runId)
@@ -111,7 +140,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       })
       return Effect.acquireUseRelease(
         Effect.sync(listen),
-        () => wait,
+        () => look,
         (stop) => Effect.sync(() => stop?.())
       )
     })
