@@ -23,9 +23,27 @@ import { L2 } from "./L2.ts"
 import { L3 } from "./L3.ts"
 
 export const checkers: Readonly<Record<string, Checker>> = {
-  ...{ G1, G2, G3, G4, G5, G6, G7, G8, G9 },
-  ...{ G10, G11, G12, G13, G14, G15, G16, G17, G18 },
-  ...{ L1, L2, L3 }
+  G1,
+  G2,
+  G3,
+  G4,
+  G5,
+  G6,
+  G7,
+  G8,
+  G9,
+  G10,
+  G11,
+  G12,
+  G13,
+  G14,
+  G15,
+  G16,
+  G17,
+  G18,
+  L1,
+  L2,
+  L3
 }
 
 /** Every violation of every guarantee. */
