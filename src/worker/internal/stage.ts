@@ -46,6 +46,11 @@ export const make = (crew: Crew): Stage => {
   let held: Array<Waiting> = []
   /** Waits whose scope was given up: what the record still says of them nobody hears. */
   const dropped = new Set<string>()
+  /**
+   * Calls that were given up before the record knew of them. A replay drops such a call at once; so here nothing else is
+   * answered until it has a trace or an end, or what is around it would come further than on replay.
+   */
+  const traceless = new Set<string>()
   const answers: Array<{ readonly path: string; readonly answer: Answer }> = []
   let cursor = 0
   let replaying = true
@@ -214,6 +219,7 @@ export const make = (crew: Crew): Stage => {
       held = held.filter((other) => other !== asked)
       scope.inFlight = undefined
     } else {
+      if (!steps.has(scope.inFlight)) traceless.add(scope.inFlight)
       crew.givenUp(scope.inFlight)
     }
   }
@@ -346,12 +352,19 @@ export const make = (crew: Crew): Stage => {
   }
 
   const deliver = ({ asked, resume, scope }: Waiting, answer: Answer) => {
+    traceless.delete(asked.path)
     waiting.delete(asked.path)
     scope.inFlight = undefined
     if (answer.stamp > scope.stamp) scope.stamp = answer.stamp
     if (scope.givenUp) return cameToRest(scope)
     become(scope, "running")
     resume(answer.exit as Effect.Effect<unknown, unknown>)
+  }
+
+  const nextAnswer = () => {
+    for (const path of traceless) if (steps.has(path)) traceless.delete(path)
+    const at = traceless.size === 0 ? 0 : answers.findIndex(({ path }) => traceless.has(path))
+    return at === -1 ? undefined : answers.splice(at, 1)[0]
   }
 
   /** Delivers the next recorded outcome. Gives whether there was one. */
@@ -413,7 +426,7 @@ export const make = (crew: Crew): Stage => {
         endReplay()
         continue
       }
-      const next = answers.shift()
+      const next = nextAnswer()
       if (next !== undefined) {
         const entry = waiting.get(next.path)
         if (entry !== undefined) deliver(entry, next.answer)
