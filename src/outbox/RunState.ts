@@ -347,7 +347,7 @@ export const make = (): Growing => {
         return progress(entry.stamp)
       }
       case "rested":
-        state.deaths = 0
+        // No progress: else a run that kills its workers and rests before it is tried again would never be poison.
         return
       case "savepoint_failed":
         asked(entry.path, { _tag: "savepoint", path: entry.path, seq, outcome: undefined })

@@ -213,6 +213,7 @@ describe("RunState", () => {
     assert.strictEqual(deaths(claimed("start"), dead, dead, intended("a"), dead), 3)
     assert.strictEqual(deaths(dead, dead, claimed("queue"), claimed("inbox")), 2)
     assert.strictEqual(deaths(dead, claimed("own"), claimed("own")), 3)
+    assert.strictEqual(deaths(dead, { _tag: "rested", until: 1 }, claimed("queue"), dead), 2)
     for (const progress of [recorded("r"), stuck, told("1"), began]) assert.strictEqual(deaths(dead, progress, dead), 1)
     assert.strictEqual(deaths(intended("a"), dead, attempted("a", 2), dead), 2)
     for (const end of [succeeded("a"), failed("a"), attemptFailed("a", "transient", 1)]) {

@@ -286,6 +286,11 @@ export const plants: Readonly<Record<string, ReadonlyArray<Plant>>> = {
       bad: dying(intended("Pay"))
     },
     {
+      what: "a run goes on that rests between one death and the next",
+      good: one([...Array.from({ length: 4 }, () => [claimed("dead"), rested(at(0))]).flat(), attempted("Pay", 2)]),
+      bad: one([...Array.from({ length: 5 }, () => [claimed("dead"), rested(at(0))]).flat()])
+    },
+    {
       what: "an intent is taken for progress",
       good: dying(told("resume", "m1"), intended("Pay")),
       bad: one([

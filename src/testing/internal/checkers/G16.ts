@@ -86,6 +86,7 @@ const claimed = ({ entries, run }: History, add: Add) => {
       entry._tag !== "attempted" &&
       entry._tag !== "settled" &&
       entry._tag !== "awaited" &&
+      entry._tag !== "rested" &&
       entry._tag !== "reminded" &&
       entry._tag !== "verified" &&
       entry._tag !== "skipped" &&
