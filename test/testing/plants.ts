@@ -287,8 +287,12 @@ export const plants: Readonly<Record<string, ReadonlyArray<Plant>>> = {
     },
     {
       what: "a run goes on that rests between one death and the next",
-      good: one([...Array.from({ length: 4 }, () => [claimed("dead"), rested(at(0))]).flat(), attempted("Pay", 2)]),
-      bad: one([...Array.from({ length: 5 }, () => [claimed("dead"), rested(at(0))]).flat()])
+      good: one(
+        Array.from({ length: 4 }, () => [claimed("dead"), rested(at(0))])
+          .flat()
+          .concat(attempted("Pay", 2))
+      ),
+      bad: one(Array.from({ length: 5 }, () => [claimed("dead"), rested(at(0))]).flat())
     },
     {
       what: "an intent is taken for progress",
