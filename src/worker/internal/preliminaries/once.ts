@@ -81,10 +81,15 @@ const holdersOf = ({ state }: Desk, { intent, tool }: Job, key: string): Readonl
 const isDuplicate = (outcome: { readonly entry: Entry.Succeeded | Entry.Failed } | undefined): boolean =>
   outcome?.entry._tag === "succeeded" && outcome.entry.how === "duplicate"
 
-/** A call of this run. What is held counts as done: it is, or the run goes back. */
+/**
+ * A call of this run. What is held counts as done: it is, or the run goes back. What was given up before it was intended is
+ * nothing any more.
+ */
 const here = (desk: Desk, path: string): Standing => {
   const standing = standingOf(desk.state, path, false)
-  const isHeld = findCall(desk.state.steps, path)?.intent.held !== undefined
+  const call = findCall(desk.state.steps, path)
+  if (call === undefined && desk.haste(path) === "giveUp") return { _tag: "void" }
+  const isHeld = call?.intent.held !== undefined
   return standing._tag === "open" && isHeld ? { _tag: "happened", value: "null" } : standing
 }
 
