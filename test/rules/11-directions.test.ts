@@ -170,8 +170,8 @@ describe("Rule 11: directions of time", () => {
     without(
       "counts from when it was asked for",
       "worker",
-      "      yield* commit(desk, [intent])\n      progress.lastIntendedAt = desk.lease.now()",
-      "      yield* commit(desk, [intent])"
+      "      yield* commit(desk, [whole])\n      progress.lastIntendedAt = desk.lease.now()",
+      "      yield* commit(desk, [whole])"
     )
   )
 
