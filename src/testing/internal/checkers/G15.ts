@@ -62,6 +62,8 @@ const fitting = ({ byPath, entries, run }: History, builds: ReadonlyArray<Build>
     const intent = entry._tag === "intended" ? entry : byPath.get(entry.path)?.intent.entry
     if (intent === undefined || !isTools(intent)) continue
     const tool = build.tools.get(intent.tool)
+    // A step of the library's own, as `Saga.lock` is, asks like a query, and no saga lists it.
+    if (tool === undefined && intent.act === "query") continue
     const fits = tool?.version === intent.toolVersion || tool?.compatibleWith.has(intent.toolVersion) === true
     if (fits) continue
     const had = tool === undefined ? "no such tool" : `version ${tool.version}`
