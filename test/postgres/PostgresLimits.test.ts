@@ -73,8 +73,8 @@ describe("two workers on one database", () => {
       const down = new Refused({ as: "transient", nth: 1 })
       const [one, other] = yield* Effect.all([side("One", limits, down), side("Other", limits, Effect.void)])
       const first = yield* one.start("a")
-      yield* until(() => Effect.map(one.stateOf(first), (state) => state === "waiting"))
-      assert.strictEqual(one.acts.count, 2)
+      // It may also be waiting between its two attempts.
+      yield* until(() => Effect.map(one.stateOf(first), (state) => state === "waiting" && one.acts.count === 2))
       const second = yield* other.start("a")
       yield* until(() => Effect.map(other.stateOf(second), isSettled))
       assert.strictEqual(yield* other.stateOf(second), "waiting")
