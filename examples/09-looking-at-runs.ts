@@ -71,7 +71,7 @@ await Effect.runPromise(Effect.provide(program, app))
 // painted green
 // paint scraped off
 // wall pulled down, as Ada said
-// The run <id> was cancelled by Ada: wrong site. It was taken back.
+// The run <id> was cancelled by Ada: wrong site. It was taken back. Runs.get shows what was done.
 // 0 claimed
 // 1 intended BuildWall
 // 2 succeeded BuildWall
