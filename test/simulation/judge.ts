@@ -92,7 +92,9 @@ const judgeRun = (
     const isListed = standing.has(call.path)
     if (ended === "completed") {
       const isTakenBack = savepoints.some((savepoint) => Path.isInside(call.path, savepoint.path))
-      const isExpected = isTakenBack && act === "reversible" && call.skipped === undefined
+      // What was under way, or in doubt, when somebody said to leave it is still brought to its end.
+      const isLeft = call.skipped !== undefined && call.compensation?.outcome?._tag !== "succeeded"
+      const isExpected = isTakenBack && act === "reversible" && !isLeft
       if (undone !== isExpected) wrongs.push(`${call.path} is ${undone ? "" : "not "}undone in a completed run`)
       if (isTakenBack && !undone && !isListed) wrongs.push(`${call.path} stands and is not listed`)
     } else if (ended === "rolled_back") {
