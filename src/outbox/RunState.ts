@@ -432,6 +432,10 @@ export const undoing = (original: Iterable<Entry.Stored>): Growing => {
   return Object.assign(state, unwritten, { add: after })
 }
 
+/** The savepoints that failed, in the order in which they did. */
+export const savepointsOf = ({ steps }: Pick<RunState, "steps">): ReadonlyArray<Savepoint> =>
+  Array.from(steps.values()).filter((step) => step._tag === "savepoint")
+
 /** The call or compensation at `path`, if the record has one. */
 export const findCall = (steps: RunState["steps"], path: string): Call | undefined => {
   const compensated = Path.compensatedBy(path)

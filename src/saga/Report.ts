@@ -6,7 +6,7 @@
  */
 import type * as Entry from "../outbox/Entry.ts"
 import * as Path from "../outbox/Path.ts"
-import type { Call, RunState } from "../outbox/RunState.ts"
+import { type Call, type RunState, savepointsOf } from "../outbox/RunState.ts"
 import * as Rollback from "./Rollback.ts"
 
 /**
@@ -70,10 +70,10 @@ export interface Report {
 /** What became of all that went back; `undefined` for a run of which nothing did. */
 export const of = (state: RunState): Report | undefined => {
   const { rollback } = state
-  const savepoints = Array.from(state.steps.values()).flatMap((step) => (step._tag === "savepoint" ? [step.path] : []))
+  const savepoints = savepointsOf(state)
   if (rollback === undefined && savepoints.length === 0) return undefined
   const wentBack = (path: string) =>
-    rollback !== undefined || savepoints.some((savepoint) => Path.isInside(path, savepoint))
+    rollback !== undefined || savepoints.some((savepoint) => Path.isInside(path, savepoint.path))
   return {
     cause: rollback?.cause ?? "savepoint",
     ...(rollback?.by === undefined ? {} : { by: rollback.by }),

@@ -5,7 +5,7 @@
  * end is not known come first, the youngest intent foremost; then those that happened, in reverse order of completion.
  */
 import type { Act } from "../outbox/Entry.ts"
-import { isInDoubt } from "../outbox/RunState.ts"
+import { isInDoubt, savepointsOf } from "../outbox/RunState.ts"
 import * as Path from "../outbox/Path.ts"
 import type { Call, RunState, Step, Wait } from "../outbox/RunState.ts"
 
@@ -116,7 +116,7 @@ const pivotsOf = (state: RunState, scope: string): ReadonlyArray<number> =>
 const isBeforePivot = (state: RunState): ((step: Call | Wait) => boolean) => {
   const pivots = pivotsOf(state, Path.root)
   if (pivots.length === 0) return () => false
-  const savepoints = Array.from(state.steps.values()).filter((step) => step._tag === "savepoint")
+  const savepoints = savepointsOf(state)
   return (step) => {
     const failed = savepoints.filter(({ path }) => Path.isInside(step.path, path)).map(({ seq }) => seq)
     const until = Math.min(Number.POSITIVE_INFINITY, ...failed)
@@ -151,9 +151,9 @@ export const hasPivot = (state: RunState, scope: string): boolean => pivotsOf(st
 
 /** What stands though it was to be taken back, of a run that went back or of a savepoint that failed. */
 export const standing = (state: RunState): ReadonlyArray<Call> => {
-  const scopes = Array.from(state.steps.values()).flatMap((step) => (step._tag === "savepoint" ? [step.path] : []))
+  const savepoints = savepointsOf(state)
   const isTakenBack = (call: Call) =>
-    state.rollback !== undefined || scopes.some((scope) => Path.isInside(call.path, scope))
+    state.rollback !== undefined || savepoints.some(({ path }) => Path.isInside(call.path, path))
   return plan(state).flatMap((item) =>
     (item._tag === "standing" || item._tag === "compensate") && isTakenBack(item.call) ? [item.call] : []
   )

@@ -7,7 +7,7 @@
 import { Duration, Exit, Result, Schema } from "effect"
 import type { Effect } from "effect"
 import * as Value from "../outbox/internal/value.ts"
-import { isName } from "../outbox/Path.ts"
+import { checkName } from "../tool/internal/define.ts"
 import type { Running } from "../tool/internal/running.ts"
 import type { Plain } from "../tool/Tool.ts"
 import { ask, isDue } from "./internal/waiting.ts"
@@ -43,12 +43,7 @@ export const make = <const Name extends string, P extends Plain = Schema.Void>(
   name: Name,
   options: { readonly payload?: P } = {}
 ): Signal<Name, P["Type"]> => {
-  if (!isName(name)) {
-    throw new TypeError(
-      `A signal is named ${JSON.stringify(name).slice(0, 120)}. It was not defined. ` +
-        "A name is a letter and then letters, digits, _ and -, 100 characters at most."
-    )
-  }
+  checkName("A signal", name)
   const payload: Plain = options.payload ?? Schema.Void
   const wait = (given?: { readonly within: Duration.Input }) => {
     const within = given === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(given.within))

@@ -222,13 +222,14 @@ describe("two calls", () => {
   })
 
   it("of groups that followed each other are not, though one waited in vain for something to its end", () => {
+    const [a, b] = [["within", "work", "A"].join("/"), ["within~2", "work", "B"].join("/")]
     assert.isFalse(
-      independent("within/work/A", "within~2/work/B", (w) => [
+      independent(a, b, (w) => [
         { _tag: "awaited", path: "within/limit/sleep", wait: "timer", name: "sleep", until: 9 },
-        w.intended("within/work/A"),
-        w.succeeded("within/work/A"),
-        w.intended("within~2/work/B"),
-        w.succeeded("within~2/work/B")
+        w.intended(a),
+        w.succeeded(a),
+        w.intended(b),
+        w.succeeded(b)
       ])
     )
   })

@@ -29,6 +29,7 @@ import {
   type Progress,
   stuck,
   wait,
+  traceless,
   withPending
 } from "./progress.ts"
 import { readBefore } from "./reading.ts"
@@ -56,13 +57,8 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, given: Job): Eff
     pending: []
   }
   if (record === undefined) {
-    if (desk.haste(path) === "leave") return left
-    if (desk.haste(path) === "giveUp") return traceless(desk)
     const first = yield* preliminaries(desk, given)
     if (first._tag !== "cleared") return first
-    // That may have taken its time.
-    if (desk.haste(path) === "leave") return left
-    if (desk.haste(path) === "giveUp") return traceless(desk)
     job = first.job
   } else {
     progress.previousFailure = decodeFailure(job, record.attempts.at(-1)?.value)
@@ -177,9 +173,6 @@ const rest = Effect.fnUntraced(function* (
   if (haste === "on" || progress.doubtful) return undefined
   return isNew ? traceless(desk) : givenUp(desk, job, progress, [])
 })
-
-/** Nobody waits for it any more, and it leaves no trace. */
-const traceless = (desk: Desk): Ending => ({ _tag: "failed", failure: undefined, stamp: desk.stamp() })
 
 /** Settles a doubt; an ending where it cannot be, or where nothing is to be sent any more. */
 const settled = Effect.fnUntraced(function* (

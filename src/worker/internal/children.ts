@@ -5,7 +5,7 @@
  * and its path. Its end reaches the parent's inbox in the commit that ended it. The parent never writes to it: it says
  * "cancel" to a child that has not ended, and has one that completed taken back by an undo run.
  */
-import { Effect, Exit, Option, Result, Schedule } from "effect"
+import { Effect, Exit, Option, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
 import * as Value from "../../outbox/internal/value.ts"
@@ -17,6 +17,7 @@ import * as Identity from "../../saga/internal/identity.ts"
 import { undoRun } from "../../saga/internal/undo.ts"
 import type { End, Waiting } from "../../wait/internal/waiting.ts"
 import type { Lease } from "./lease.ts"
+import { patience } from "./pen.ts"
 
 /** Starts a run once, in this worker if it has room for it. */
 export type StartRun = (run: NewRun) => Effect.Effect<void, OutboxError>
@@ -178,8 +179,6 @@ export const difference = (
     ? undefined
     : `The record has the child ${path} with ${asked.value ?? "nothing"}, the body asked for it with ${text.success}.`
 }
-
-const patience = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 /** Repeats what can be repeated while the outbox is away and the run is held here. */
 export const patiently = <A>(

@@ -5,6 +5,7 @@
  * and whichever passed first counts: the monotonic one stands still while a machine sleeps. The database's own clock,
  * as far as the engine needs it, is its last answer plus the monotonic time since then.
  */
+import { Effect } from "effect"
 import type { Clock } from "effect"
 
 export interface Lease {
@@ -23,6 +24,13 @@ export interface Lease {
   /** The database's time in milliseconds since the epoch; at most a round trip behind it. */
   readonly now: () => number
 }
+
+/** Timers of the platform cannot be longer than 24 days; whoever waits for longer looks at the clock again. */
+const longestNapMillis = 60 * 60 * 1_000
+
+/** Sleeps for so long, or for a first part of it; at least a millisecond. */
+export const nap = (millis: number): Effect.Effect<void> =>
+  Effect.sleep(Math.min(longestNapMillis, Math.max(1, millis)))
 
 export interface Mark {
   readonly monotonic: number

@@ -3,7 +3,7 @@ import { Effect, Option } from "effect"
 import type { Binding, Bound, Outbox, OutboxError } from "../../outbox/Outbox.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
-import { findCall, isInDoubt, type RunState } from "../../outbox/RunState.ts"
+import { findCall, isInDoubt, type RunState, savepointsOf } from "../../outbox/RunState.ts"
 import * as Identity from "../../saga/internal/identity.ts"
 import * as Record from "../../saga/internal/record.ts"
 import * as Rollback from "../../saga/Rollback.ts"
@@ -49,15 +49,12 @@ export const standingOf = (state: RunState, path: string, hasEnded: boolean): St
   if (call === undefined) return pending
   const { compensation, intent, outcome } = call
   if (outcome?._tag === "failed" || compensation?.outcome?._tag === "succeeded") return { _tag: "void" }
-  const savepoints = Array.from(state.steps.values()).filter(
-    (step) => step._tag === "savepoint" && Path.isInside(path, step.path)
-  )
+  const savepoints = savepointsOf(state).filter((savepoint) => Path.isInside(path, savepoint.path))
   if (outcome === undefined) {
     if (intent.held !== undefined && savepoints.length > 0) return { _tag: "void" }
     return hasEnded && isInDoubt(call) ? { _tag: "forgotten" } : pending
   }
-  const isGoingBack =
-    state.rollback !== undefined || savepoints.some((step) => step._tag === "savepoint" && step.outcome === undefined)
+  const isGoingBack = state.rollback !== undefined || savepoints.some(({ outcome }) => outcome === undefined)
   const mayGoBack = isGoingBack && !hasEnded && call.skipped === undefined && Rollback.isReversible(call)
   const { value } = outcome.entry
   if (mayGoBack) return pending

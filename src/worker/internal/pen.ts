@@ -48,7 +48,7 @@ export interface Loan {
 }
 
 /** How an append is sent again whose fate is not known. */
-const patiently = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
+export const patience = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")])
 
 type Answer = Appended | { readonly _tag: "refused"; readonly error: OutboxError }
 
@@ -167,7 +167,7 @@ export const make = (options: {
     })
     return again.pipe(
       Effect.retry({
-        schedule: patiently,
+        schedule: patience,
         while: (error) => error.reason.retryable && !lease.isOver()
       }),
       Effect.catch((error) => {

@@ -9,17 +9,28 @@ import type { Cleared } from "./preliminaries/cleared.ts"
 import { locked } from "./preliminaries/locked.ts"
 import { once } from "./preliminaries/once.ts"
 import { unpaused } from "./preliminaries/unpaused.ts"
-import type { Desk, Ending, Job } from "./progress.ts"
+import { type Desk, type Ending, type Job, left, traceless } from "./progress.ts"
 
 const all = [once, approved, locked, unpaused]
+
+/** The end of a call that is not to be begun any more. */
+const unwanted = (desk: Desk, { intent }: Job): Ending | undefined => {
+  const haste = desk.haste(intent.path)
+  return haste === "on" ? undefined : haste === "leave" ? left : traceless(desk)
+}
 
 /** Goes through them, in order: the job to be done, or an ending where the call is not begun yet, or not at all. */
 export const preliminaries = Effect.fnUntraced(function* (desk: Desk, job: Job): Effect.fn.Return<Cleared | Ending> {
   let current = job
+  // Each may take its time, and the run may turn meanwhile.
   for (const one of all) {
+    const gone = unwanted(desk, job)
+    if (gone !== undefined) return gone
     const found = yield* one(desk, current)
     if (found._tag !== "cleared") return found
     current = found.job
   }
+  const gone = unwanted(desk, job)
+  if (gone !== undefined) return gone
   return { _tag: "cleared", job: current }
 })

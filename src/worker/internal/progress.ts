@@ -11,7 +11,7 @@ import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import type { Family } from "./children.ts"
 import type { Clearance } from "./clearance.ts"
-import type { Lease } from "./lease.ts"
+import { type Lease, nap } from "./lease.ts"
 import type { Limits } from "./limits.ts"
 import type { Once } from "./once.ts"
 import type { Pen } from "./pen.ts"
@@ -87,6 +87,9 @@ export interface Progress {
   pending: Array<Entry.Entry>
 }
 
+/** Nobody waits for it any more, and it leaves no trace. */
+export const traceless = (desk: Desk): Ending => ({ _tag: "failed", failure: undefined, stamp: desk.stamp() })
+
 /** It goes on from the record. */
 export const left: Ending = { _tag: "left" }
 
@@ -136,14 +139,8 @@ export const flushPending = (desk: Desk, progress: Progress) => {
   if (progress.pending.length > 0) desk.pen.write(withPending(progress), "soon")
 }
 
-/** Timers of the platform cannot be longer than 24 days; whoever waits looks at the clock again. */
-const longestSleepMillis = 60 * 60 * 1_000
-
 export const wait = (desk: Desk, path: string, until: number): Effect.Effect<void> =>
-  Effect.raceFirst(
-    Effect.sleep(Math.min(longestSleepMillis, Math.max(1, until - desk.lease.now()))),
-    desk.hurried(path)
-  )
+  Effect.raceFirst(nap(until - desk.lease.now()), desk.hurried(path))
 
 export const seedOf = (desk: Desk, path: string): string => `${desk.runId}/${path}`
 

@@ -6,7 +6,7 @@ import * as Failure from "../../tool/Failure.ts"
 import * as Retry from "../../tool/Retry.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import { failed } from "./outcome.ts"
-import { type Desk, type Ending, type Job, left, type Progress, seedOf, stuck, wait } from "./progress.ts"
+import { type Desk, type Ending, type Job, left, type Progress, seedOf, stuck, traceless, wait } from "./progress.ts"
 
 /** What reading came to. `failed`: for good; the last declared failure, where there was one. */
 type Read<A> =
@@ -90,7 +90,7 @@ export const readBefore = Effect.fnUntraced(function* (
     case "left":
       return end(left)
     case "givenUp":
-      return end({ _tag: "failed", failure: undefined, stamp: desk.stamp() })
+      return end(traceless(desk))
     case "died":
       return end(stuck("defect", path, `Reading what is there before it died: ${found.why}`))
     case "failed":

@@ -8,12 +8,12 @@ import { Effect, Result } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Path from "../../outbox/Path.ts"
-import type { Call, RunState } from "../../outbox/RunState.ts"
+import { type Call, type RunState, savepointsOf } from "../../outbox/RunState.ts"
 import { type Definition, fits } from "../../tool/internal/definition.ts"
 import { perform } from "./call.ts"
 import * as Jobs from "./jobs.ts"
 import { preliminaries } from "./preliminaries.ts"
-import { type Desk, type Ending as CallEnding, type Job, left, stuck, type Unfinished } from "./progress.ts"
+import { type Desk, type Ending as CallEnding, type Job, stuck, type Unfinished } from "./progress.ts"
 import type { Verdict } from "./scope.ts"
 
 /** How far it came. `left`: it goes on from the record. */
@@ -28,10 +28,9 @@ export const canHold = (tools: ReadonlyMap<string, Definition>): boolean =>
   Array.from(tools.values()).some((tool) => tool.isHeld === true)
 
 /** What is held and neither done nor given up, in the order in which it was asked for. */
-export const heldOf = ({ steps }: RunState): ReadonlyArray<Call> => {
-  const all = Array.from(steps.values())
-  const failed = all.filter((step) => step._tag === "savepoint")
-  return all.filter(
+export const heldOf = (state: RunState): ReadonlyArray<Call> => {
+  const failed = savepointsOf(state)
+  return Array.from(state.steps.values()).filter(
     (step): step is Call =>
       step._tag === "call" &&
       step.intent.held !== undefined &&
@@ -44,9 +43,6 @@ export const heldOf = ({ steps }: RunState): ReadonlyArray<Call> => {
 /** Answers the body's call at once; it is done when the body has succeeded. */
 export const hold = Effect.fnUntraced(function* (desk: Desk, job: Job): Effect.fn.Return<CallEnding> {
   const { path } = job.intent
-  if (desk.haste(path) === "leave") return left
-  // Nobody waits for it any more, and it leaves no trace.
-  if (desk.haste(path) === "giveUp") return { _tag: "failed", failure: undefined, stamp: desk.stamp() }
   const first = yield* preliminaries(desk, job)
   if (first._tag !== "cleared") return first
   const stamp = desk.stamp()

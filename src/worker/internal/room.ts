@@ -4,8 +4,8 @@
  * A wait here costs one entry in a map. One timer serves them all, set for the earliest time; a run whose earliest time
  * is far, or which only its inbox can wake, is let go by its incarnation, and the room with it.
  */
-import { Effect } from "effect"
-import type { Fiber } from "effect"
+import type { Effect, Fiber } from "effect"
+import { nap } from "./lease.ts"
 
 /** Something that is waited for. */
 export interface Guest {
@@ -27,9 +27,6 @@ export interface Room {
   /** Nobody waits any more. */
   readonly close: () => void
 }
-
-/** Timers of the platform cannot be longer than 24 days; the room looks at the clock again. */
-const longestSleepMillis = 60 * 60 * 1_000
 
 export const make = (options: {
   readonly now: () => number
@@ -57,7 +54,7 @@ export const make = (options: {
     if (at === alarm?.at) return
     silence()
     if (at === undefined) return
-    const fiber = fork(Effect.sleep(Math.min(longestSleepMillis, Math.max(1, Math.ceil(at - now())))))
+    const fiber = fork(nap(Math.ceil(at - now())))
     const set = { at, fiber }
     alarm = set
     fiber.addObserver(() => {

@@ -8,10 +8,10 @@ import type { Definition } from "../../tool/internal/definition.ts"
 import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import { perform as performJob } from "./call.ts"
+import { takeBackInside } from "./inside.ts"
 import * as Jobs from "./jobs.ts"
 import * as People from "./people.ts"
 import { type Desk, durable, type Unfinished } from "./progress.ts"
-import * as Rollback from "./rollback.ts"
 import { hold } from "./release.ts"
 import type { Room } from "./room.ts"
 import type { Answer, Asked, SingleStep, Verdict } from "./scope.ts"
@@ -52,8 +52,7 @@ export interface Floor {
 }
 
 export const make = (floor: Floor): ((asked: Asked) => void) => {
-  const { answer, begin, desk, giveUpChild, givenUp, goingBack, isLeaving, later, left } = floor
-  const { room, runId, running, stuck, tools, track, used } = floor
+  const { answer, begin, desk, giveUpChild, givenUp, later, left, room, runId, stuck, track, used } = floor
   /** So many words of people the body has heard, whether or not that is durable yet. */
   let { heard } = desk.state
 
@@ -116,40 +115,6 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
     if (asked.isGivenUp() && giveUpChild.has(path)) giveUp()
   }
 
-  /** Takes back the work of a savepoint that failed, then tells the body. */
-  const performTakeBack = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "takeBack" }>) => {
-    const { path } = asked
-    goingBack.add(path)
-    const began = Effect.callback<void>((resume) => {
-      if (desk.state.steps.has(path)) return resume(Effect.void)
-      desk.pen.turn([{ _tag: "savepoint_failed", path }], running(), () => resume(Effect.void))
-    })
-    const drive = Rollback.drive({
-      desk: { ...desk, placed: () => {}, displaced: () => {}, haste: () => (isLeaving() ? "leave" : "on") },
-      state: desk.state,
-      tools,
-      scope: path
-    })
-    track(path, Effect.andThen(began, drive), (ending) => {
-      switch (ending._tag) {
-        case "ended": {
-          goingBack.delete(path)
-          const stamp = desk.stamp()
-          desk.placed(path)
-          desk.pen.turn([{ _tag: "savepoint_taken_back", path, stamp }], running(), () => {})
-          return answer(path, { exit: step.exit, stamp })
-        }
-        case "stuck":
-          return stuck(ending.verdict)
-        case "left":
-          return left()
-        case "parked":
-        case "waits":
-          return later(path, ending, () => performTakeBack(asked, step))
-      }
-    })
-  }
-
   const hear = (path: string) => {
     const { length } = desk.state.words
     const news = People.newsOf(desk.state, heard)
@@ -173,7 +138,11 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
       case "wait":
         return performWait(asked, step.waiting as Waiting)
       case "takeBack":
-        return performTakeBack(asked, step)
+        return takeBackInside(floor, path, {
+          scope: path,
+          began: { _tag: "savepoint_failed", path },
+          done: (stamp) => ({ entry: { _tag: "savepoint_taken_back", path, stamp }, exit: step.exit })
+        })
       case "heard":
         return hear(path)
       case "undo":

@@ -9,6 +9,10 @@ export interface Cleared {
   readonly job: Job
 }
 
+/** Whether a tool's word can name something among all runs: a text of 1 to 500 characters without NUL. */
+export const isKey = (key: unknown): boolean =>
+  typeof key === "string" && key.length > 0 && key.length <= 500 && key.isWellFormed() && !key.includes("\0")
+
 export const cleared = (job: Job): Cleared => ({ _tag: "cleared", job })
 
 /**

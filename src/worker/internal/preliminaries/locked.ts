@@ -11,7 +11,7 @@ import { LockRefused } from "../../../tool/Clearance.ts"
 import { granted, type Waiting } from "../../../wait/internal/waiting.ts"
 import { ask } from "../clearance.ts"
 import { type Desk, type Ending, isCompensation, type Job, left, stuck } from "../progress.ts"
-import { type Cleared, cleared, refused } from "./cleared.ts"
+import { type Cleared, cleared, isKey, refused } from "./cleared.ts"
 
 const waiting = (keys: ReadonlyArray<string>): Waiting => ({
   kind: "lock",
@@ -46,8 +46,5 @@ export const locked = Effect.fnUntraced(function* (desk: Desk, job: Job): Effect
       return left
   }
 })
-
-const isKey = (key: unknown): boolean =>
-  typeof key === "string" && key.length > 0 && key.length <= 500 && key.isWellFormed() && !key.includes("\0")
 
 const rule = "A key is a text of 1 to 500 characters without NUL."

@@ -14,7 +14,7 @@ import { OnceConflict } from "../../../tool/Once.ts"
 import { ask } from "../clearance.ts"
 import { type Standing, standingOf } from "../once.ts"
 import { type Desk, durable, type Ending, isCompensation, type Job, left, parked, stuck } from "../progress.ts"
-import { type Cleared, cleared, refused } from "./cleared.ts"
+import { type Cleared, cleared, isKey, refused } from "./cleared.ts"
 
 /** How soon to look again at a call of this run. */
 const nearMillis = 20
@@ -36,8 +36,7 @@ const keyOf = ({ intent, parameters, tool }: Job): Result.Result<string, string>
   try {
     const key: unknown = tool.once?.key(parameters as never)
     if (typeof key !== "string") return wrong(`is ${typeof key}, not a text`)
-    const isKey = key.length > 0 && key.length <= 500 && key.isWellFormed() && !key.includes("\0")
-    return isKey ? Result.succeed(key) : wrong("has to be a text of 1 to 500 characters without NUL")
+    return isKey(key) ? Result.succeed(key) : wrong("has to be a text of 1 to 500 characters without NUL")
   } catch (error) {
     return wrong(`could not be said: ${String(error)}`)
   }
