@@ -6,23 +6,29 @@
  * and a person is asked when nobody knows whether it happened. The server's hints make nothing better unless they are
  * trusted.
  */
-import { Effect, Schema, SchemaRepresentation } from "effect"
-import type { JsonSchema } from "effect"
+import { Duration, Effect, Schema, SchemaRepresentation, Semaphore } from "effect"
+import type { JsonSchema, Layer, Option, Scope } from "effect"
 import type { McpClient, McpClientError, McpSchema } from "effect/ai"
 import * as Failure from "../tool/Failure.ts"
 import * as Tool from "../tool/Tool.ts"
+import * as Reconnecting from "./internal/reconnecting.ts"
 
 /** A call of an MCP tool did not succeed. */
 export class McpFailed extends Schema.TaggedError<McpFailed>()("McpFailed", {
   tool: Schema.String,
-  /** `refused`: the tool answered that it failed; `lost`: no answer came. */
-  means: Schema.Literals(["refused", "lost"]),
+  /** `refused`: the server answered that it failed; `lost`: no answer came; `unsent`: the server was not even asked. */
+  means: Schema.Literals(["refused", "lost", "unsent"]),
   why: Schema.String
 }) {
   override get message() {
-    return this.means === "refused"
-      ? `The MCP tool ${this.tool} failed: ${this.why}. That is told to whoever called it. Call it with other arguments.`
-      : `The MCP tool ${this.tool} gave no answer: ${this.why}. It may have acted. See whether its server runs.`
+    switch (this.means) {
+      case "refused":
+        return `The MCP tool ${this.tool} failed: ${this.why}. That is told to whoever called it. Call it with other arguments.`
+      case "lost":
+        return `The MCP tool ${this.tool} gave no answer: ${this.why}. It may have acted. See whether its server runs.`
+      case "unsent":
+        return `The MCP tool ${this.tool} was not called: ${this.why}. It is tried again. See whether its server runs.`
+    }
   }
 }
 
@@ -39,17 +45,26 @@ export type Ask = (tool: string, given: Arguments) => Effect.Effect<Schema.Json,
 export interface Done {
   readonly parameters: Arguments
   readonly success: Schema.Json
-  /** What `before` read; `null` where there is no `before`, or where it was refused: there was nothing. */
+  /** What `before` read; `null` where there is no `before`. */
   readonly before: Schema.Json
+  /** Names this taking-back, and is the same each time it is repeated. */
+  readonly key: string
+}
+
+/** Asks the server whether a call happened: `some` is what it gave, `none` means that it did not. */
+export interface Lookup {
+  readonly lookup: (parameters: Arguments, ask: Ask) => Effect.Effect<Option.Option<Schema.Json>, McpFailed>
+  /** How late after its time-out a call may still act. Default: as long as the time-out again, which is 30 seconds. */
+  readonly settle?: Duration.Input
 }
 
 /** What a server does not say of a tool of its own. */
 export type Declaration =
   | { readonly _tag: "reads" }
-  | { readonly _tag: "irreversible"; readonly inDoubt: Tool.Policy }
+  | { readonly _tag: "irreversible"; readonly inDoubt: Tool.Policy | Lookup }
   | {
       readonly _tag: "reversible"
-      readonly inDoubt: Tool.Policy
+      readonly inDoubt: Tool.Policy | Lookup
       readonly before: ((parameters: Arguments, ask: Ask) => Effect.Effect<Schema.Json, McpFailed>) | undefined
       readonly compensate: (done: Done, ask: Ask) => Effect.Effect<unknown, McpFailed>
     }
@@ -58,7 +73,7 @@ export type Declaration =
 export const reads: Declaration = { _tag: "reads" }
 
 /** It acts for good. `inDoubt`, default `Tool.askPerson`: what to do when nobody knows whether it happened. */
-export const irreversible = (options: { readonly inDoubt?: Tool.Policy } = {}): Declaration => ({
+export const irreversible = (options: { readonly inDoubt?: Tool.Policy | Lookup } = {}): Declaration => ({
   _tag: "irreversible",
   inDoubt: options.inDoubt ?? Tool.askPerson
 })
@@ -66,20 +81,25 @@ export const irreversible = (options: { readonly inDoubt?: Tool.Policy } = {}): 
 /**
  * It can be taken back, by other tools of the same server.
  *
- * - `before`: reads what it is about to change; kept with the intent and handed to `compensate`.
+ * - `before`: reads what it is about to change; kept with the intent and handed to `compensate`. Where it is refused the
+ *   call is refused with that, and nothing is done; {@link nullIfRefused} is for what need not be there.
  * - `compensate`: takes it back. It is repeated until it succeeds or a person is asked, so twice has to be as good as once.
  * - `inDoubt`: what to do when nobody knows whether it happened. Default: `Tool.askPerson`.
  */
 export const reversible = (options: {
   readonly before?: (parameters: Arguments, ask: Ask) => Effect.Effect<Schema.Json, McpFailed>
   readonly compensate: (done: Done, ask: Ask) => Effect.Effect<unknown, McpFailed>
-  readonly inDoubt?: Tool.Policy
+  readonly inDoubt?: Tool.Policy | Lookup
 }): Declaration => ({
   _tag: "reversible",
   before: options.before,
   compensate: options.compensate,
   inDoubt: options.inDoubt ?? Tool.askPerson
 })
+
+/** What a server was asked for, or `null` where it refused: there was nothing. */
+export const nullIfRefused = (asked: Effect.Effect<Schema.Json, McpFailed>): Effect.Effect<Schema.Json, McpFailed> =>
+  Effect.catch(asked, (error) => (error.means === "refused" ? Effect.succeed(null) : Effect.fail(error)))
 
 /** How the tools of a server become tools. */
 export interface Options {
@@ -92,7 +112,30 @@ export interface Options {
    * as sent again when in doubt. Default: `false`.
    */
   readonly trustHints?: boolean
+  /**
+   * How many calls of tools that are not known to read are under way at the server at a time, from all runs of this
+   * process. Default: 1, since many servers read a file, change it, and write it back, with no thought of another call
+   * meanwhile. What waits for its turn for a third of its time is tried again later, as `unsent`.
+   */
+  readonly concurrency?: number | "unbounded"
+  /** How long one call may take; then it is in doubt. Default: 30 seconds. */
+  readonly timeout?: Duration.Input
 }
+
+/** A client of an MCP server, as far as its tools need one. */
+export type Client = Reconnecting.Client
+
+/**
+ * A client that outlives its server: where that has died or hung up, it is started or connected to again for the next
+ * call. A call that was under way then is in doubt, and settled as its tool says; one that finds no server was not sent,
+ * and is tried again.
+ *
+ * `connection`: how to connect, such as `McpClient.layerStdio({ ... })`. That a server is gone is seen at once where its
+ * process is started by the `ChildProcessSpawner` of the context, so leave that one out of the layer.
+ */
+export const reconnecting: <R>(
+  connection: Layer.Layer<McpClient.McpClient, McpClientError.McpClientError, R>
+) => Effect.Effect<Required<Client>, McpClientError.McpClientError, R | Scope.Scope> = Reconnecting.reconnecting
 
 /**
  * The tools that a server has now, to be listed by an agent or a saga.
@@ -101,40 +144,91 @@ export interface Options {
  * content where it has one, else its text. Tools execute through `client` for as long as that is open.
  */
 export const fromMcp = Effect.fnUntraced(function* (
-  client: Pick<McpClient.McpClient, "listTools" | "callTool">,
+  client: Client,
   options: Options = {}
 ): Effect.fn.Return<ReadonlyArray<McpTool>, McpClientError.McpClientError> {
   const listed = yield* client.listTools()
-  const strange = Object.keys(options.declare ?? {}).find((name) => listed.every((tool) => tool.name !== name))
+  const { concurrency = 1, declare = {}, timeout = "30 seconds", trustHints = false } = options
+  const patience = Duration.divideUnsafe(Duration.fromInputUnsafe(timeout), 3)
+  const strange = Object.keys(declare).find((name) => listed.every((tool) => tool.name !== name))
   if (strange !== undefined) {
     return yield* Effect.die(
       new TypeError(`The MCP server has no tool ${strange}, which is declared. No tool was made. Declare what it has.`)
     )
   }
+  const declared = new Map(
+    listed.map((tool) => [
+      tool.name,
+      Object.hasOwn(declare, tool.name) ? declare[tool.name]! : hinted(tool, trustHints)
+    ])
+  )
+  const turns = Semaphore.makeUnsafe(concurrency === "unbounded" ? Number.MAX_SAFE_INTEGER : concurrency)
   const ask: Ask = (name, given) => {
     const tool = listed.find((one) => one.name === name)
-    return tool === undefined
-      ? Effect.fail(new McpFailed({ tool: name, means: "refused", why: "the server has no such tool" }))
-      : call(client, tool, given)
+    if (tool === undefined) {
+      return Effect.fail(new McpFailed({ tool: name, means: "refused", why: "the server has no such tool" }))
+    }
+    const called = call(client, tool, given, patience)
+    return declared.get(name)!._tag === "reads" ? called : inTurn(turns, name, called, patience)
   }
-  return listed.map((tool) => toolOf(tool, options, ask))
+  return listed.map((tool) => toolOf(tool, declared.get(tool.name)!, options, ask))
 })
 
-const call = (client: Pick<McpClient.McpClient, "callTool">, tool: McpSchema.Tool, given: Arguments) =>
-  client.callTool({ tool, arguments: given }).pipe(
-    Effect.mapError((error) => new McpFailed({ tool: tool.name, means: "lost", why: error.message })),
+/** Waits for its turn, well within the time that an attempt has. */
+const inTurn = <A>(
+  turns: Semaphore.Semaphore,
+  tool: string,
+  called: Effect.Effect<A, McpFailed>,
+  patience: Duration.Duration
+) =>
+  Effect.suspend(() => {
+    let begun = false
+    const begin = Effect.sync(() => {
+      begun = true
+    })
+    const late = new McpFailed({ tool, means: "unsent", why: "the calls before it took too long" })
+    const waiting = Effect.andThen(Effect.sleep(patience), () => (begun ? Effect.never : Effect.fail(late)))
+    return Effect.raceFirst(turns.withPermits(1)(Effect.andThen(begin, called)), waiting)
+  })
+
+const call = (client: Client, tool: McpSchema.Tool, given: Arguments, patience: Duration.Duration) => {
+  const failed = (means: McpFailed["means"]) => (error: McpClientError.McpClientError) =>
+    new McpFailed({ tool: tool.name, means, why: error.message })
+  const ready = (client.ready ?? Effect.void).pipe(
+    Effect.mapError(failed("unsent")),
+    // Who connects for too long has not sent anything, which a time-out of the whole attempt would not say.
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.fail(new McpFailed({ tool: tool.name, means: "unsent", why: "its server does not come up" }))
+    })
+  )
+  return ready.pipe(
+    Effect.andThen(
+      client
+        .callTool({ tool, arguments: given })
+        .pipe(Effect.mapError((error) => failed(isRefusal(error) ? "refused" : "lost")(error)))
+    ),
     Effect.flatMap((result) =>
       result.isError === true
         ? Effect.fail(new McpFailed({ tool: tool.name, means: "refused", why: textOf(result) }))
         : Effect.succeed((result.structuredContent as Schema.Json | undefined) ?? textOf(result))
     )
   )
+}
+
+/** The codes of JSON-RPC for a request that a server did not begin with: not read, not understood, not known. */
+const refusals: ReadonlyArray<unknown> = [-32_700, -32_600, -32_601, -32_602]
+
+const isRefusal = ({ reason }: McpClientError.McpClientError): boolean =>
+  reason._tag === "ProtocolError" && refusals.includes(reason.code)
 
 const textOf = ({ content }: McpSchema.CallToolResult): string =>
   content.map((block) => (block.type === "text" ? block.text : JSON.stringify(block))).join("\n")
 
-const classify = ({ means }: McpFailed): Failure.FailureClass =>
-  means === "refused" ? Failure.permanent : Failure.inDoubt
+const classify = ({ means }: McpFailed): Failure.FailureClass => {
+  if (means === "refused") return Failure.permanent
+  return means === "lost" ? Failure.inDoubt : Failure.transient
+}
 
 const hinted = ({ annotations }: McpSchema.Tool, trust: boolean): Declaration => {
   if (trust && annotations?.readOnlyHint === true) return reads
@@ -142,12 +236,11 @@ const hinted = ({ annotations }: McpSchema.Tool, trust: boolean): Declaration =>
 }
 
 const toolOf = (
-  described: McpSchema.Tool,
-  { declare = {}, prefix = "", trustHints = false }: Options,
+  { description, inputSchema, name }: McpSchema.Tool,
+  declared: Declaration,
+  { prefix = "", timeout = "30 seconds" }: Options,
   ask: Ask
 ): McpTool => {
-  const { description, inputSchema, name } = described
-  const declared = Object.hasOwn(declare, name) ? declare[name]! : hinted(described, trustHints)
   const { fields, given } = parametersOf(inputSchema)
   const common = {
     ...(description === undefined ? {} : { description }),
@@ -155,29 +248,34 @@ const toolOf = (
     success: Schema.Json,
     failure: McpFailed,
     classify,
+    timeout,
     execute: (parameters: object) => ask(name, given(parameters))
   }
   const called = `${prefix}${name}`.replaceAll(/[^A-Za-z0-9_-]/g, "_")
   if (declared._tag === "reads") return Tool.query(called, common)
-  if (declared._tag === "irreversible") return Tool.irreversible(called, { ...common, inDoubt: declared.inDoubt })
-  const { before, compensate, inDoubt } = declared
+  const inDoubt = "lookup" in declared.inDoubt ? asked(declared.inDoubt, given, ask) : declared.inDoubt
+  if (declared._tag === "irreversible") return Tool.irreversible(called, { ...common, inDoubt })
+  const { before, compensate } = declared
   return Tool.make(called, {
     ...common,
     inDoubt,
     before: {
       schema: Schema.Json,
-      // Where it is refused there was nothing to read.
       read: (parameters: object) =>
-        before === undefined
-          ? Effect.succeed<Schema.Json>(null)
-          : Effect.catch(before(given(parameters), ask), (error) =>
-              error.means === "refused" ? Effect.succeed<Schema.Json>(null) : Effect.fail(error)
-            )
+        before === undefined ? Effect.succeed<Schema.Json>(null) : before(given(parameters), ask)
     },
-    compensate: (done) =>
-      compensate({ parameters: given(done.parameters), success: done.success, before: done.before }, ask)
+    compensate: {
+      run: (done, { key }) =>
+        compensate({ parameters: given(done.parameters), success: done.success, before: done.before, key }, ask),
+      inDoubt: Tool.idempotent
+    }
   })
 }
+
+const asked = ({ lookup, settle }: Lookup, given: (parameters: object) => Arguments, ask: Ask) => ({
+  lookup: ({ parameters }: { readonly parameters: object }) => lookup(given(parameters), ask),
+  ...(settle === undefined ? {} : { settle })
+})
 
 /** The fields of a JSON Schema; one that cannot be read is taken whole, as the one parameter `arguments`. */
 const parametersOf = (

@@ -38,7 +38,7 @@ const notes = Effect.gen(function* () {
 
 /** Writing is taken back by writing what was there, or deleting where there was nothing. */
 const write_note = McpTools.reversible({
-  before: ({ name }, ask) => ask("read_note", { name: name! }),
+  before: ({ name }, ask) => McpTools.nullIfRefused(ask("read_note", { name: name! })),
   compensate: ({ before, parameters: { name } }, ask) =>
     before === null
       ? ask("delete.note", { name: name! })
