@@ -115,6 +115,8 @@ export class Stage extends Context.Service<
     readonly order: (orders: ReadonlyArray<Order>) => Effect.Effect<void>
     /** What the world noted of a run. */
     readonly book: (run: string) => Effect.Effect<ReadonlyArray<Line>>
+    /** Where the world listens. */
+    readonly worldUrl: string
   }
 >()("test/crash/Stage") {}
 
@@ -139,7 +141,8 @@ const make = (url: Redacted.Redacted<string>, workersUrl: Redacted.Redacted<stri
           MAKEGOOD_TEST_ORDERS: JSON.stringify({ leaseMillis: 1_500, suffixes: [""], ...orders } satisfies Orders)
         }),
       order: (orders) => (orders.length === 0 ? Effect.void : Effect.asVoid(request("/orders", orders))),
-      book: (run) => request(`/book?run=${run}`)
+      book: (run) => request(`/book?run=${run}`),
+      worldUrl
     })
   })
 

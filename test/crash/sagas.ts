@@ -1,4 +1,5 @@
 /** The sagas that are killed, and their tools. A suffix gives each case sagas of its own, which no other's worker takes. */
+import { Agent, request } from "node:http"
 import { Effect, Layer, Option, Schedule, Schema } from "effect"
 import { Failure, Saga, Timer, Tool } from "makegood"
 import type { Came, Request } from "./Ledger.ts"
@@ -12,34 +13,54 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", { step: Sc
 /** No answer came. */
 class NoAnswer extends Schema.TaggedError<NoAnswer>()("NoAnswer", {}) {}
 
-const ask = (request: Omit<Request, "worker">): Effect.Effect<Came, Refused | NoAnswer> =>
+const agent = new Agent({ keepAlive: true })
+
+// To load fetch takes longer than many a worker here lives.
+const post = (body: string, signal: AbortSignal): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const sent = request(worldUrl, { method: "POST", agent, signal }, (response) => {
+      let text = ""
+      response.setEncoding("utf8")
+      response.on("data", (chunk: string) => (text += chunk))
+      response.on("end", () => resolve(text))
+      response.on("error", reject)
+    })
+    sent.on("error", reject)
+    sent.end(body)
+  })
+
+/** Asks the world. */
+export const ask = (what: Omit<Request, "worker">): Effect.Effect<Came, Refused | NoAnswer> =>
   Effect.tryPromise({
     try: async (signal): Promise<Came> => {
-      const body = JSON.stringify({ ...request, worker: me } satisfies Request)
-      const response = await fetch(worldUrl, { method: "POST", body, signal })
-      return ((await response.json()) as { readonly came: Came }).came
+      const text = await post(JSON.stringify({ ...what, worker: me } satisfies Request), signal)
+      return (JSON.parse(text) as { readonly came: Came }).came
     },
     catch: () => new NoAnswer()
   }).pipe(
     Effect.flatMap((came) =>
-      came === "refused" || (came === "nothing" && request.kind === "undo")
-        ? Effect.fail(new Refused({ step: request.step }))
+      came === "refused" || (came === "nothing" && what.kind === "undo")
+        ? Effect.fail(new Refused({ step: what.step }))
         : Effect.succeed(came)
     )
   )
 
 const parameters = { run: Schema.String, step: Schema.Number }
 const success = Schema.Struct({ act: Schema.String })
-const failure = Schema.Union([Refused, NoAnswer])
+/** With what they fail. */
+export const failure = Schema.Union([Refused, NoAnswer])
 const classify = { Refused: Failure.permanent, NoAnswer: Failure.inDoubt }
 const retry = { transient: Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 500 })) }
-const sameKey = Tool.sameKey({ validFor: "1 hour" })
+/** How a target that knows keys is asked again. */
+export const sameKey = Tool.sameKey({ validFor: "1 hour" })
 type Step = { readonly run: string; readonly step: number }
 
-const act = (target: Request["target"]) => (step: Step, call: Tool.Call) =>
+/** Executes a call there. */
+export const act = (target: Request["target"]) => (step: Step, call: Tool.Call) =>
   Effect.as(ask({ kind: "act", target, ...step, key: call.key }), { act: call.key })
 
-const undo =
+/** Takes back there what an {@link act} has done. */
+export const undo =
   (target: Request["target"]) =>
   (
     { parameters, success }: { readonly parameters: Step; readonly success: { readonly act: string } },
@@ -47,7 +68,8 @@ const undo =
   ) =>
     ask({ kind: "undo", target, ...parameters, key: call.key, of: success.act })
 
-const common = { parameters, success, failure, classify, retry, timeout: "5 seconds" } as const
+/** What the tools here have in common. */
+export const common = { parameters, success, failure, classify, retry, timeout: "5 seconds" } as const
 
 /** Its target knows keys. */
 export const Keep = Tool.make("Keep", {

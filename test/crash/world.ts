@@ -12,7 +12,7 @@ import type { Came, Line, Order, Request } from "./Ledger.ts"
 
 const file = process.argv[2]!
 const lines = new Map<string, Array<Line>>()
-const orders: Array<Order> = []
+const orders = new Map<string, Array<Order>>()
 const counts = new Map<string, number>()
 
 const linesOf = (run: string): Array<Line> => {
@@ -47,13 +47,14 @@ const orderFor = ({ kind, run, step }: Request): Order | undefined => {
   const name = `${run}/${kind}/${step}`
   const nth = (counts.get(name) ?? 0) + 1
   counts.set(name, nth)
-  return orders.findLast(
-    (order) =>
-      order.run === run &&
-      order.kind === kind &&
-      (order.step === undefined || order.step === step) &&
-      (order.nth === undefined || order.nth === nth)
-  )
+  return orders
+    .get(run)
+    ?.findLast(
+      (order) =>
+        order.kind === kind &&
+        (order.step === undefined || order.step === step) &&
+        (order.nth === undefined || order.nth === nth)
+    )
 }
 
 const enter = (line: Line): void => {
@@ -84,7 +85,11 @@ const handle = async (incoming: IncomingMessage, response: ServerResponse): Prom
   if (pathname === "/book") {
     response.end(JSON.stringify(linesOf(searchParams.get("run") ?? "")))
   } else if (pathname === "/orders") {
-    orders.push(...(JSON.parse(body) as ReadonlyArray<Order>))
+    for (const order of JSON.parse(body) as ReadonlyArray<Order>) {
+      const own = orders.get(order.run)
+      if (own === undefined) orders.set(order.run, [order])
+      else own.push(order)
+    }
     response.end("{}")
   } else {
     await answer(JSON.parse(body) as Request, response)
