@@ -6,7 +6,7 @@ import type { Mishap, Played, Point, Setting } from "./played.ts"
 import { play } from "./scenario.ts"
 import { failuresOf } from "./values.ts"
 import { makeJudge } from "./verdict.ts"
-import { isChanging } from "./world.ts"
+import { mayChange } from "./world.ts"
 
 /** What may go wrong. */
 export interface Choice {
@@ -64,7 +64,7 @@ const mishapsAt = (point: Point, choice: Choice): ReadonlyArray<Mishap> => {
   }
   const { nth, side, tool } = point.execution
   const base = { _tag: "Fault", tool: tool.name, side, nth } as const
-  const changes = isChanging(side) && tool.kind !== "query" && tool.kind !== "transaction"
+  const changes = mayChange(tool, side) && tool.kind !== "transaction"
   if (choice.losesReply && changes) found.push({ ...base, how: "losesReply" })
   const { doubt } = side === "compensation" ? (tool.compensation ?? tool) : tool
   const bearsTwice = doubt._tag === "sameKey" || doubt._tag === "idempotent"

@@ -10,7 +10,7 @@ import { scheduler } from "node:timers/promises"
 import * as Outbox from "../../outbox/Outbox.ts"
 import * as Record from "../../saga/internal/record.ts"
 import * as Runs from "../../saga/Runs.ts"
-import type { Definition } from "../../tool/internal/definition.ts"
+import type { Call, Definition } from "../../tool/internal/definition.ts"
 import * as Landmark from "../../worker/Landmark.ts"
 import { FakeWorld } from "../FakeWorld.ts"
 import type { Fault } from "../Fault.ts"
@@ -94,10 +94,22 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
     },
     met: (execution, fault) => {
       activity++
+      if (execution.tool.kind === "model") bill(execution.call)
       if (fault !== undefined) took[mishaps.indexOf(fault)] = points.length
       points.push({ _tag: "execution", execution })
     }
   })
+  /** A model is asked: that costs money, so it is asked for nothing that is recorded, and nothing that is not counted. */
+  const bill = ({ attempt, path, runId: of }: Call) => {
+    const entries = Effect.runSync(outbox.entries(of, { from: 0 })).map(({ entry }) => entry)
+    const own = entries.filter((entry) => "path" in entry && entry.path === path)
+    if (own.some(({ _tag }) => _tag === "succeeded")) {
+      world.wrongs.push(`${path} was asked, and paid for, after its answer was recorded`)
+    }
+    const counted = 1 + own.filter(({ _tag }) => _tag === "attempted").length
+    if (attempt > counted || own.length === 0) world.wrongs.push(`${path} was asked before that was recorded`)
+  }
+
   /** The run that a person would cancel: a child is its parent's. */
   const rootOf = (of: string): string => {
     const found = Effect.runSync(outbox.get(of))

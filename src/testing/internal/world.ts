@@ -14,6 +14,12 @@ import type { Came, Line } from "./evidence.ts"
 /** Whether a function of a tool is there to change something. */
 export const isChanging = (side: Fault.Side): boolean => side === "call" || side === "compensation"
 
+/** Whether what happens to a tool changes nothing: it reads, or it is a question to a model. */
+const changesNothing = ({ kind }: Definition): boolean => kind === "query" || kind === "model"
+
+/** Whether a function of this tool changes something. */
+export const mayChange = (tool: Definition, side: Fault.Side): boolean => isChanging(side) && !changesNothing(tool)
+
 /** One execution of one of a tool's functions. */
 export interface Execution {
   readonly tool: Definition
@@ -251,7 +257,7 @@ export const make = (settings: Settings) => {
   /** What a request that left no line in the ledger is assumed to have been, by the word of its tool. */
   const assume = (execution: Execution, exit: Exit.Exit<unknown, unknown>) => {
     const { again, call, sentAt, side, tool } = execution
-    if (!isChanging(side) || tool.kind === "query") return
+    if (!mayChange(tool, side)) return
     const base = { what: tool.name, key: call.key, path: call.path, runId: call.runId, sentAt, again, assumed: true }
     const kind = side === "call" ? "act" : "undo"
     const of = side === "call" ? undefined : actKeyOf(call)
@@ -318,7 +324,7 @@ export const make = (settings: Settings) => {
         case "fails": {
           const failure = settings.failureOf(tool, fault)
           if (Option.isNone(failure)) return Effect.die(new Error("a fault that is not possible"))
-          if (isChanging(side) && tool.kind !== "query") {
+          if (mayChange(tool, side)) {
             const kind = side === "call" ? "act" : "undo"
             note({ kind, ...lineOf(execution, call.key, tool.name, "refused") })
           }
