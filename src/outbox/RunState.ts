@@ -47,6 +47,8 @@ export interface Call {
   readonly verified: Entry.Verified | undefined
   /** A person decided that it is not taken back. */
   readonly skipped: Entry.Skipped | undefined
+  /** A person granted what it asks for. */
+  readonly granted?: Entry.Told
 }
 
 /** A recorded value. */
@@ -261,6 +263,13 @@ export const make = (): Growing => {
       words.push({ told, path: Path.personal(words.filter(({ path }) => path !== undefined).length, told.path ?? "") })
   }
 
+  /** Whether it is a call that asked for it, and not a wait. */
+  const grants = (told: Entry.Told): boolean => {
+    const call = told.message === "grant" ? (findCall(steps, told.path ?? "") as MutableCall | undefined) : undefined
+    if (call?.outcome === undefined && call !== undefined) call.granted = told
+    return call !== undefined
+  }
+
   const add = (stored: Entry.Stored) => {
     const { entry, seq } = stored
     state.seq = seq
@@ -390,7 +399,7 @@ export const make = (): Growing => {
         if (entry.message === "signal" && Object.values<string | undefined>(personal).includes(entry.name))
           return heardFrom(entry)
         if (entry.message === "child" && entry.name === "pivot") passedPivot(entry.by, seq)
-        else if (isAnswer.has(entry.message)) unused.push(entry)
+        else if (isAnswer.has(entry.message) && !grants(entry)) unused.push(entry)
         for (const step of steps.values()) {
           if (step._tag !== "call") continue
           step.fresh = step.attempts.length

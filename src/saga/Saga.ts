@@ -22,6 +22,7 @@ import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { type SagaDefinition, sagaDefinition, Worker } from "./internal/engine.ts"
 import { lock as lockAll } from "./internal/lock.ts"
+import { askChild, dividing } from "./internal/purse.ts"
 import {
   type Handle,
   type RunCancelled,
@@ -178,7 +179,7 @@ export const make = <
   const start = (payload: unknown, given: StartOptions = {}) =>
     Runs.use((runs) => runs.start({ saga, idempotencyKey }, payload, given))
   const what = `The saga ${name}`
-  const call = (payload: unknown) => ask<unknown, unknown, never>(what, { _tag: "child", name, saga, payload })
+  const call = (payload: unknown) => askChild(what, { _tag: "child", name, saga, payload })
   Object.setPrototypeOf(call, Proto)
   Object.defineProperty(call, "name", { value: name, enumerable: true })
   return Object.assign(call, {
@@ -265,15 +266,16 @@ export const all = <const Arg extends Branches>(
   type Results = { -readonly [K in keyof Arg]: Effect.Success<Arg[K]> }
   const isList = Array.isArray(branches)
   const named: ReadonlyArray<[string, AnyEffect]> = Object.entries(branches)
+  const concurrency = limitOf(options?.concurrency)
   const results = ask<ReadonlyArray<unknown>, Effect.Error<BranchOf<Arg>>, Effect.Services<BranchOf<Arg>> | Running>(
     "Saga.all",
     {
       _tag: "branches",
       group: options?.name ?? (isList ? "all" : undefined),
       branches: named.map(([segment, effect]) => ({ segment, effect })),
-      concurrency: limitOf(options?.concurrency)
+      concurrency
     }
-  )
+  ).pipe((asked) => dividing(Math.min(named.length, concurrency), asked))
   const byName = (values: ReadonlyArray<unknown>) =>
     Object.fromEntries(named.map(([segment], index) => [segment, values[index]]))
   return Effect.map(results, (values) => (isList ? values : byName(values)) as Results)
@@ -289,17 +291,16 @@ export const forEach = <A, B, E, R>(
   f: (item: A, index: number) => Effect.Effect<B, E, R>,
   options?: { readonly name?: string; readonly concurrency?: Concurrency }
 ): Effect.Effect<Array<B>, E, R | Running> =>
-  Effect.suspend(() =>
-    ask<Array<B>, E, R | Running>("Saga.forEach", {
-      _tag: "branches",
-      group: options?.name ?? "forEach",
-      branches: Array.from(items, (item, index) => ({
-        segment: String(index),
-        effect: Effect.suspend(() => f(item, index))
-      })),
-      concurrency: limitOf(options?.concurrency)
-    })
-  )
+  Effect.suspend(() => {
+    const concurrency = limitOf(options?.concurrency)
+    const branches = Array.from(items, (item, index) => ({
+      segment: String(index),
+      effect: Effect.suspend(() => f(item, index))
+    }))
+    const group = options?.name ?? "forEach"
+    const asked = ask<Array<B>, E, R | Running>("Saga.forEach", { _tag: "branches", group, branches, concurrency })
+    return dividing(Math.min(branches.length, concurrency), asked)
+  })
 
 /**
  * A savepoint: if the effect fails, what was done inside is taken back, durably, and then the failure is given, so that

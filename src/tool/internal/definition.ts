@@ -24,6 +24,11 @@ export interface Call<out Failure = unknown> {
   readonly previousFailure: Failure | undefined
 }
 
+/** Of a call that waits for a grant: whether there is one, with what was said in it. */
+export interface Granted extends Call {
+  readonly granted: string | undefined
+}
+
 type Erased<A> = (first: A, call: Call) => Effect.Effect<unknown, unknown, never>
 
 /** What is known when the outcome of an attempt is not. */
@@ -90,7 +95,7 @@ export interface Definition extends Manner {
   readonly execute: Erased<never>
   readonly limits: Limits.Complete | undefined
   readonly compensation: Compensation | undefined
-  /** Why the run is stuck where a failure of this tool is `blocked`; absent: as the class says. */
+  /** Why the run is stuck where a failure of this tool is `blocked`, until it is granted; absent: as the class says. */
   readonly stuckAs?: "over_budget"
   readonly compensateInDoubt: Erased<Omit<Done, "success">> | undefined
   /** Reads what the act is about to change. */

@@ -38,7 +38,15 @@ export type Step =
       readonly led?: boolean
     }
   /** A run of another saga, whose definition is in `saga/internal/engine.ts`. */
-  | { readonly _tag: "child"; readonly name: string; readonly saga: unknown; readonly payload: unknown }
+  | {
+      readonly _tag: "child"
+      readonly name: string
+      readonly saga: unknown
+      readonly payload: unknown
+      readonly attributes?: Readonly<Record<string, string>>
+      /** Told the child's run, before its end is given. */
+      readonly ended?: (run: string) => void
+    }
   /** Takes back calls of the scope, by their paths in it. Its answer says of each what became of it. */
   | { readonly _tag: "undo"; readonly name: string; readonly paths: ReadonlyArray<string> }
   /** What people said and did since it was asked last. Where that is nothing it leaves no trace. */

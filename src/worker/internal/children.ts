@@ -15,6 +15,7 @@ import type * as RunState from "../../outbox/RunState.ts"
 import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import * as Identity from "../../saga/internal/identity.ts"
 import { undoRun } from "../../saga/internal/undo.ts"
+import type { Step } from "../../tool/internal/running.ts"
 import type { End, Waiting } from "../../wait/internal/waiting.ts"
 import type { Lease } from "./lease.ts"
 import { patience } from "./pen.ts"
@@ -22,10 +23,18 @@ import { patience } from "./pen.ts"
 /** Starts a run once, in this worker if it has room for it. */
 export type StartRun = (run: NewRun) => Effect.Effect<void, OutboxError>
 
+/** What is asked of a child beside its saga and payload. */
+type ChildStep = Pick<Extract<Step, { readonly _tag: "child" }>, "attributes" | "ended">
+
 /** What a run does about its children. */
 export interface Family {
   /** The child at `path`, as its parent waits for it. A text says why its payload cannot be recorded. */
-  readonly ask: (path: string, saga: SagaDefinition, payload: unknown) => Result.Result<Waiting, string>
+  readonly ask: (
+    path: string,
+    saga: SagaDefinition,
+    payload: unknown,
+    step?: ChildStep
+  ) => Result.Result<Waiting, string>
   /** Cancels a child that may not have been started yet. False where nobody can say which version of its saga to start. */
   readonly cancel: (child: Pick<RunState.Wait, "path" | "asked">, why: string) => Effect.Effect<boolean, OutboxError>
   /** The end of a child, as the rollback of its parent waits for it. */
@@ -45,7 +54,12 @@ export const make = (options: {
 }): Family => {
   const { outbox, runId, sagas, startRun } = options
 
-  const newRun = (path: string, saga: SagaDefinition, payload: string): NewRun => ({
+  const newRun = (
+    path: string,
+    saga: SagaDefinition,
+    payload: string,
+    attributes: NewRun["attributes"] = {}
+  ): NewRun => ({
     runId: Identity.childId(runId, path),
     saga: saga.name,
     version: saga.version,
@@ -53,7 +67,7 @@ export const make = (options: {
     generation: 0,
     payload,
     payloadDigest: digestOfText(payload),
-    attributes: {},
+    attributes,
     parent: runId,
     worker: undefined
   })
@@ -72,7 +86,7 @@ export const make = (options: {
   })
 
   return {
-    ask: (path, saga, payload) =>
+    ask: (path, saga, payload, { attributes, ended } = {}) =>
       Result.map(encoded(saga, payload), (text) => ({
         kind: "child",
         name: saga.name,
@@ -80,8 +94,8 @@ export const make = (options: {
         run: Identity.childId(runId, path),
         until: () => undefined,
         over: overOf(Identity.childId(runId, path)),
-        begun: startRun(newRun(path, saga, text)),
-        give: giveOf(saga, path)
+        begun: startRun(newRun(path, saga, text, attributes)),
+        give: giveOf(saga, path, ended)
       })),
     cancel,
     end: ({ asked, path }) => ({
@@ -140,8 +154,9 @@ const overOf =
 
 /** What a child's end gives to the body of its parent. */
 export const giveOf =
-  (saga: SagaDefinition, path: string): Waiting["give"] =>
-  ({ how, value }: Entry.Answered) => {
+  (saga: SagaDefinition, path: string, ended: ChildStep["ended"]): Waiting["give"] =>
+  ({ by, how, value }: Entry.Answered) => {
+    ended?.(by ?? "")
     // Only a child whose branch was given up goes back without a failure of its own, and nobody waits for that.
     if (how !== "completed" && value === undefined) {
       return Result.succeed(Exit.die(new Error(`${path} was given up`)))

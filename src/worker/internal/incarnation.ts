@@ -13,6 +13,7 @@ import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
 import { saidOf } from "../../saga/internal/undo.ts"
+import { lend } from "../../saga/internal/usage.ts"
 import * as Landmark from "../Landmark.ts"
 import * as Answers from "./answers.ts"
 import * as Bell from "./bell.ts"
@@ -368,7 +369,7 @@ export const make = (
     if (Result.isFailure(payload))
       return stuck({ reason: "undecodable", path: undefined, why: payload.failure.message })
     keepDeadline()
-    if (!isLeaving) stage.start(Effect.suspend(() => handler.body(payload.success, { runId })))
+    if (!isLeaving) stage.start(lend(run, surroundings.outbox, () => handler.body(payload.success, { runId })))
   }
 
   // ---- back

@@ -7,7 +7,7 @@ import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { SagaDefinition } from "../../saga/internal/engine.ts"
 import * as Identity from "../../saga/internal/identity.ts"
-import { type Definition, type Done, fits } from "../../tool/internal/definition.ts"
+import { type Definition, type Done, fits, type Granted } from "../../tool/internal/definition.ts"
 import type * as Tool from "../../tool/Tool.ts"
 import type { Waiting } from "../../wait/internal/waiting.ts"
 import * as Children from "./children.ts"
@@ -53,7 +53,7 @@ const sent = (
 ): Pick<Job, "parameters" | "attempt"> => {
   const execute = (parameters: unknown): Pick<Job, "parameters" | "attempt"> => ({
     parameters,
-    attempt: (call) => tool.execute(parameters as never, call)
+    attempt: (call) => tool.execute(parameters as never, asksFor(tool, record, call))
   })
   if (record?.intent.asked === undefined) return execute(asked)
   return Value.codec<unknown>(tool.parameters)
@@ -65,6 +65,10 @@ const sent = (
       })
     )
 }
+
+/** What waits for a grant is told of it. */
+const asksFor = (tool: Definition, record: RunState.Call | undefined, call: Tool.Call): Tool.Call | Granted =>
+  tool.stuckAs === undefined ? call : { ...call, granted: record?.granted?.value }
 
 /** A call from its record alone, to settle what is in doubt about it. */
 export const fromRecord = (tool: Definition, record: RunState.Call, parameters: unknown): Job => ({
@@ -221,7 +225,11 @@ export const recall = (asked: Asked): Answer | Verdict => {
     return Waits.answerOf(path, step.waiting as Waiting, recorded.outcome.entry)
   }
   if (recorded?._tag === "wait" && step._tag === "child" && recorded.outcome !== undefined) {
-    return Waits.answerOf(path, { give: Children.giveOf(step.saga as SagaDefinition, path) }, recorded.outcome.entry)
+    return Waits.answerOf(
+      path,
+      { give: Children.giveOf(step.saga as SagaDefinition, path, step.ended) },
+      recorded.outcome.entry
+    )
   }
   if (recorded?._tag === "savepoint" && step._tag === "takeBack" && recorded.outcome !== undefined) {
     return { exit: step.exit, stamp: recorded.outcome.stamp }

@@ -105,7 +105,7 @@ export const make = (floor: Floor): ((asked: Asked) => void) => {
   /** A child whose scope is given up is cancelled, and its end awaited: all of it goes back, unless it has completed. */
   const performChild = (asked: Asked, step: Extract<SingleStep, { readonly _tag: "child" }>) => {
     const { path } = asked
-    const waiting = desk.family.ask(path, step.saga as SagaDefinition, step.payload)
+    const waiting = desk.family.ask(path, step.saga as SagaDefinition, step.payload, step)
     if (Result.isFailure(waiting)) return stuck({ reason: "defect", path, why: waiting.failure })
     const child = { path, asked: Waits.awaited(path, waiting.success, desk.lease.now()) }
     const giveUp = () =>
