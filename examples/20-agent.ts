@@ -70,7 +70,7 @@ const program = Effect.gen(function* () {
   yield* Console.log(`the run is ${run.state}: ${stuck?.reason}`)
   yield* Console.log(stuck?.why.split(". ")[0])
 
-  // Runs.resume would allow it; the customer wanted one room.
+  // Runs.grant would allow it; the customer wanted one room.
   yield* Runs.cancel(runId, { by: "ada", why: "charged twice" })
   const end = yield* Runs.await(runId)
   yield* Console.log(`the run is ${end.state}`)

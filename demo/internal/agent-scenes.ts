@@ -105,8 +105,8 @@ export const killed = Effect.fnUntraced(function* (stage: Stage, tripId: string)
   yield* timeline.say(`the run is free when the lease of worker 1 is over: ${leaseSeconds} s`)
   const worker = yield* stage.startWorker
   yield* overBudget
-  yield* timeline.say("ada looks at it, and resumes the run", "bold")
-  yield* Runs.resume(runId, { by: "ada", why: "the customer agreed" })
+  yield* timeline.say("ada looks at it, and grants it", "bold")
+  yield* Runs.grant(runId, { by: "ada", why: "the customer agreed" })
   yield* ended
   yield* timeline.flush
   return { runId, stage: { ...stage, worker } }

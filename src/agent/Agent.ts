@@ -15,12 +15,14 @@ import { Effect, Pipeable, Schema } from "effect"
 import type { Layer } from "effect"
 import type { Prompt } from "effect/ai"
 import type { Worker } from "../saga/internal/engine.ts"
+import * as Purse from "../saga/internal/purse.ts"
 import * as Saga from "../saga/Saga.ts"
 import type * as Tool from "../tool/Tool.ts"
 import type { Toolkit, UniqueNames } from "../tool/Toolkit.ts"
 import { GaveUp } from "./AgentError.ts"
-import type { Budget } from "./Budget.ts"
+import type { Budget, Shared } from "./Budget.ts"
 import { reserved } from "./internal/instructions.ts"
+import * as Ledger from "./internal/ledger.ts"
 import { type AgentDefinition, definition, play } from "./internal/turns.ts"
 import type { Manner, Needs } from "./Manner.ts"
 
@@ -68,8 +70,8 @@ export interface Agent<out Name extends string, in out Success, in out Tools ext
  * Defines an agent.
  *
  * - `version`: raise it when runs under way could not go on: when a tool they called is gone or means something else.
- * - `tools`: all that the model may call, tools and sagas; another agent is listed as its `saga`, and is a run of its own.
- *   `Answer`, `GiveUp`, `History` and `Undo` are names of its own.
+ * - `tools`: all that the model may call, tools and sagas; another agent is listed as its `saga`, and is a run of its own,
+ *   which uses this one's budget too. `Answer`, `GiveUp`, `History` and `Undo` are names of its own.
  * - `success`: what a run gives; the model is then shown a tool `Answer` that takes it. Default: the model's last words,
  *   as a string.
  * - `giveUp`: whether the model is shown a tool `GiveUp` that ends the run with a {@link GaveUp}. Default: `true`.
@@ -139,7 +141,7 @@ export const make = <
     success: options.success,
     mayGiveUp: options.giveUp ?? true,
     mayUndo: options.undo ?? false,
-    budget: budgetOf(name, tools, options.budget ?? {})
+    budget: recordedBudget(`the agent ${name}`, tools, { turns: 50, ...(options.budget as Shared | undefined) })
   }
   const toLayer = (manner: Manner) => {
     checkPrice(agent, manner)
@@ -156,29 +158,30 @@ export const make = <
   })
 }
 
-const budgetOf = (
-  name: string,
-  tools: ReadonlyArray<Tool.Listable>,
-  { calls = {}, cost, sums = {}, tokens, turns = 50 }: Budget<Tool.Listable>
+const recordedBudget = (
+  whose: string,
+  tools: ReadonlyArray<Tool.Listable> | undefined,
+  { calls = {}, cost, sums = {}, tokens, turns }: Shared
 ): AgentDefinition["budget"] => {
-  const numbers = Object.values(sums).flatMap((sum) => Object.values(sum ?? {}))
+  const numbers = Object.values(sums).flatMap((sum) => Object.values(sum))
   const wrong = [turns, tokens, cost, ...Object.values(calls), ...numbers].find(
     (limit) => limit !== undefined && !(Number.isFinite(limit) && Number(limit) >= 0)
   )
-  const unknown = [...Object.keys(calls), ...Object.keys(sums)].find((of) => tools.every((tool) => tool.name !== of))
+  const named = [...Object.keys(calls), ...Object.keys(sums)]
+  const unknown = named.find((of) => tools?.every((tool) => tool.name !== of))
   const why =
     wrong !== undefined
       ? `has the limit ${Number(wrong)}, which is no number from 0 up`
       : unknown === undefined
         ? undefined
         : `is for a tool ${unknown}, which the agent does not list`
-  if (why !== undefined) throw new TypeError(`The budget of the agent ${name} ${why}. It was not defined. Change it.`)
+  if (why !== undefined) throw new TypeError(`The budget of ${whose} ${why}. It was not defined. Change it.`)
   return {
-    turns,
+    ...(turns === undefined ? {} : { turns }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(cost === undefined ? {} : { cost }),
-    calls: calls as Readonly<Record<string, number>>,
-    sums: sums as unknown as Readonly<Record<string, Readonly<Record<string, number>>>>
+    calls,
+    sums
   }
 }
 
@@ -188,6 +191,54 @@ const checkPrice = ({ budget, name }: AgentDefinition, { price }: Manner): void 
     `The agent ${name} has a budget for cost and no price. It was not given to a worker. Say with \`price\` what an answer costs.`
   )
 }
+
+/**
+ * Gives a stretch of a saga a budget: all agents in it use it together, whether they are played here, in savepoints or
+ * side by side, or in the runs of children. Each is still bounded by its own. See {@link Budget}.
+ *
+ * What a savepoint took back stays spent. Who waits for a person over it is the run whose agent wanted more.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Saga } from "makegood"
+ * import { Agent } from "makegood/agent"
+ *
+ * const Planner = Agent.make("Planner", { version: 1, tools: [] })
+ *
+ * const Trip = Saga.make("Trip", {
+ *   version: 1,
+ *   payload: { id: Schema.String },
+ *   error: Agent.GaveUp,
+ *   tools: [],
+ *   idempotencyKey: ({ id }) => id
+ * })
+ *
+ * const attempt = (prompt: string) => Saga.savepoint("attempt", Agent.run(Planner, { prompt }))
+ *
+ * export const layer = Trip.toLayer(() =>
+ *   attempt("Plan a trip.").pipe(
+ *     Effect.catch((gaveUp) => attempt(`Plan a trip. ${Agent.report(gaveUp)}`)),
+ *     Effect.asVoid,
+ *     Agent.share({ turns: 20, tokens: 100_000 })
+ *   )
+ * )
+ * ```
+ *
+ * **If the process dies** what was used is counted again from the record.
+ */
+export const share =
+  (budget: Shared) =>
+  <A, E, R>(stretch: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Saga.Running> => {
+    const limits = recordedBudget("the agents of a saga", undefined, budget)
+    return Effect.flatMap(Saga.record("Budget", Ledger.Recorded, Effect.succeed(limits)), (recorded) =>
+      Purse.inside(stretch, (around) => ({
+        ...around,
+        purse: Purse.make("shared", Ledger.amountsOf(recorded), around.purse)
+      }))
+    )
+  }
 
 /**
  * Runs an agent as a part of a saga: fixed steps around it, freedom inside, and one rollback for both.

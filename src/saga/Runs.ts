@@ -51,6 +51,12 @@ export interface Who {
   readonly id?: string
 }
 
+/** Who grants a run more of what it has used up, and up to where. */
+export interface Grant extends Who {
+  /** The limit from then on. Default: what the run proposes where it says why it is stuck. */
+  readonly to?: number
+}
+
 /** One call of a run, as a person is shown it. */
 export interface CallSummary {
   readonly path: string
@@ -123,6 +129,7 @@ export class Runs extends Context.Service<
     readonly preview: (runId: string) => Effect.Effect<ReadonlyArray<CallReport>, RunsError>
     readonly resume: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly retry: (runId: string, path: string | undefined, who: Who) => Effect.Effect<void, RunsError>
+    readonly grant: (runId: string, granted: Grant) => Effect.Effect<void, RunsError>
     readonly hold: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly release: (runId: string, who: Who) => Effect.Effect<void, RunsError>
     readonly say: (runId: string, text: string, who: Who) => Effect.Effect<void, RunsError>
@@ -208,9 +215,26 @@ export const cancel = (runId: string, who: Who): Effect.Effect<void, RunsError, 
 export const undo = (runId: string, who: Who): Effect.Effect<{ readonly runId: string }, RunsError, Runs> =>
   Runs.use((runs) => runs.undo(runId, who))
 
-/** Has a stuck run go on at the very place where it is stuck. Changes nothing for a run that is not. */
+/**
+ * Has a stuck run go on at the very place where it is stuck. Changes nothing for a run that is not, and one that is over its
+ * budget is so still: that takes a {@link grant}.
+ */
 export const resume = (runId: string, who: Who): Effect.Effect<void, RunsError, Runs> =>
   Runs.use((runs) => runs.resume(runId, who))
+
+/**
+ * Grants a run more of what its budget limits, where it is stuck over it, and has it go on. Nothing else does: resumed, it
+ * is stuck again. Of what its parents left it, the grant raises their limits too.
+ *
+ * Refused with `InvalidInput` where the run is not over a budget.
+ *
+ * **If the process dies**
+ *
+ * After this returned the grant is durable, and holds for the run's whole life; with an `id`, saying it again changes
+ * nothing.
+ */
+export const grant = (runId: string, granted: Grant): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.grant(runId, granted))
 
 /**
  * Has a run that is stuck at a call that could not be taken back try that again. With a `path`, of the call or of its

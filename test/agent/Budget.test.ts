@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Agent, ScriptedModel } from "../../src/agent/index.ts"
-import { Failure, Runs, Tool } from "../../src/index.ts"
+import { Failure, Runs, Signal, Tool } from "../../src/index.ts"
 import { atRest, bury, claim, goOn, resultOf, somebody, until, withWorker } from "../worker/bench.ts"
 import { desk, doTask, live, Scripted } from "./desk.ts"
 
@@ -56,16 +56,79 @@ describe("a budget", () => {
     }).pipe(withWorker(live(Desk, model)))
   })
 
-  claim("is granted once more by a person who resumes the run, and is then over again", () => {
+  claim("is granted once more by a person, and is then over again", () => {
     const { Look } = desk()
     const Desk = Agent.make("Desk", { version: 1, tools: [Look], budget: { turns: 2 } })
     const model = new Scripted(looping)
     return Effect.gen(function* () {
       const first = yield* doTask(Desk)
-      const second = yield* goOn(first, Runs.resume(first.runId, somebody))
+      const second = yield* goOn(first, Runs.grant(first.runId, somebody))
       assert.deepStrictEqual([second.stuck?.reason, second.stuck?.path], ["over_budget", "MoreBudget~2"])
       assert.include(second.stuck?.why, "raise the limit to 6")
       assert.lengthOf(model.turns, 4)
+    }).pipe(withWorker(live(Desk, model)))
+  })
+
+  claim("is raised by a grant alone: whatever else the run is told, it is stuck again and has done nothing", () => {
+    const { Hold, world } = desk()
+    const Desk = Agent.make("Desk", { version: 1, tools: [Hold], budget: { calls: { Hold: 0 } } })
+    const model = new Scripted([calls(["Hold", x]), says("Done.")])
+    const Nudge = Signal.make("Nudge", { payload: Schema.String })
+    return Effect.gen(function* () {
+      let run = yield* doTask(Desk)
+      const { runId } = run
+      const words = [
+        Runs.resume(runId, somebody),
+        Runs.resume(runId, somebody),
+        Runs.retry(runId, somebody),
+        Runs.signal(runId, Nudge, "go on"),
+        Runs.say(runId, "Go on.", somebody),
+        Runs.resolve(runId, "MoreBudget", { happened: 9 }, somebody),
+        Runs.skip(runId, "MoreBudget", somebody),
+        Effect.andThen(Runs.hold(runId, somebody), Runs.release(runId, somebody))
+      ]
+      for (const word of words) {
+        run = yield* goOn(run, word)
+        if (run.state === "waiting") run = yield* goOn(run, Runs.release(runId, somebody))
+        assert.deepStrictEqual([run.stuck?.reason, run.stuck?.path], ["over_budget", "MoreBudget"])
+      }
+      assert.deepStrictEqual([world.count("Hold:x"), model.turns.length], [0, 1])
+      const end = yield* goOn(run, Runs.grant(runId, somebody))
+      assert.strictEqual(end.state, "completed")
+    }).pipe(withWorker(live(Desk, model)))
+  })
+
+  claim("is granted up to where the person says, once for each word, and holds for another worker", () => {
+    const { Look } = desk()
+    const Desk = Agent.make("Desk", { version: 1, tools: [Look], budget: { turns: 1 } })
+    const model = new Scripted(looping)
+    return Effect.gen(function* () {
+      const runId = yield* Effect.gen(function* () {
+        const first = yield* doTask(Desk)
+        const second = yield* goOn(first, Runs.grant(first.runId, { ...somebody, to: 3, id: "one" }))
+        assert.include(second.stuck?.why, "3 of 3 are spent")
+        yield* Runs.grant(first.runId, { ...somebody, to: 9, id: "one" })
+        return first.runId
+      }).pipe(withWorker(live(Desk, model)))
+      const third = yield* goOn(yield* atRest(runId), Runs.resume(runId, somebody)).pipe(withWorker(live(Desk, model)))
+      assert.include(third.stuck?.why, "3 of 3 are spent")
+      assert.lengthOf(model.turns, 3)
+    }).pipe(Effect.provide(Runs.layer))
+  })
+
+  claim("is granted to nobody who is not over it", () => {
+    const { Look } = desk({ look: { script: ["blocked"] } })
+    const Desk = Agent.make("Desk", { version: 1, tools: [Look], budget: { turns: 1 } })
+    const model = new Scripted(looping)
+    return Effect.gen(function* () {
+      const blocked = yield* doTask(Desk)
+      const refused = yield* Effect.flip(Runs.grant(blocked.runId, somebody))
+      assert.include(refused.message, "is stuck, and not over a budget")
+      const over = yield* goOn(blocked, Runs.resume(blocked.runId, somebody))
+      const nowhere = yield* Effect.flip(Runs.grant(over.runId, { ...somebody, to: Number.NaN }))
+      assert.include(nowhere.message, "has no number to raise the limit to")
+      const end = yield* goOn(over, Runs.cancel(over.runId, somebody))
+      assert.strictEqual((yield* Effect.flip(Runs.grant(end.runId, somebody))).reason._tag, "RunEnded")
     }).pipe(withWorker(live(Desk, model)))
   })
 
@@ -94,7 +157,7 @@ describe("a budget", () => {
       const stuck = yield* doTask(Desk)
       assert.include(stuck.stuck?.why, "calls.Hold does not reach: 2 of 2 are spent, and 1 more are asked for")
       assert.strictEqual(world.count("Hold:x"), 1)
-      const run = yield* goOn(stuck, Runs.resume(stuck.runId, somebody))
+      const run = yield* goOn(stuck, Runs.grant(stuck.runId, somebody))
       assert.strictEqual(run.state, "completed")
       assert.strictEqual(world.count("Hold:x"), 3)
     }).pipe(withWorker(live(Desk, model)))
@@ -116,7 +179,7 @@ describe("a budget", () => {
         "sums.Charge.cents does not reach: 40000 of 50000 are spent, and 10001 more are asked for"
       )
       assert.deepStrictEqual(charged, [300_00, -900_00])
-      const run = yield* goOn(stuck, Runs.resume(stuck.runId, somebody))
+      const run = yield* goOn(stuck, Runs.grant(stuck.runId, somebody))
       assert.strictEqual(run.state, "completed")
       assert.deepStrictEqual(charged.slice(2), [100_00, 100_01])
     }).pipe(withWorker(live(Desk, model)))

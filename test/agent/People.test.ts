@@ -219,7 +219,7 @@ describe("what a person says to a run", () => {
       const again = yield* goOn(stuck, Runs.say(runId, "Please.", ada))
       assert.strictEqual(again.stuck?.reason, "over_budget")
       assert.strictEqual(world.count("Hold:x"), 0)
-      const end = yield* goOn(again, Runs.resume(runId, ada))
+      const end = yield* goOn(again, Runs.grant(runId, ada))
       assert.strictEqual(end.state, "completed")
       assert.strictEqual(model.words(2).at(-1), "user: ada says: Please.")
     }).pipe(withWorker(live(Desk, model)))

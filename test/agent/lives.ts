@@ -194,7 +194,7 @@ export const live = Effect.fnUntraced(function* (plan: {
         runId = run.runId
         // A person allows it, once: the third room is over the budget.
         if (run.state === "stuck" && run.stuckReason === "over_budget") {
-          const allow = Runs.resume(runId, { by: "ada", id: `epoch-${run.epoch}` })
+          const allow = Runs.grant(runId, { by: "ada", id: `epoch-${run.epoch}` })
           yield* Effect.ignore(Effect.provideContext(allow, context))
         } else if (Outbox.isEnd(run.state) || run.state === "stuck") return
       }

@@ -27,7 +27,7 @@ describe("npm run demo -- agent", () => {
         "answered: ChargeCard",
         "The budget for sums.ChargeCard.cents does not reach",
         "ada looks at it",
-        "ada said: resume",
+        "ada said: grant",
         "card charged EUR 412.00 (charge-1)",
         "the run has ended: completed",
         "2. Another trip is over the budget",

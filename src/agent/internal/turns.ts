@@ -8,11 +8,14 @@
  * | `turn-3/0/HoldSeat` | the first call that it asked for in its third answer |
  * | `Undo` | calls that it had taken back |
  * | `MoreBudget` | a person was asked for more |
+ * | `turn-3/0/Allowance` | what a child that was called may use; `turn-3/0/Used`: what it did use |
  * | `Heard` | what people said, and did while the run was held: heard before the next question, or instead of the end |
  */
 import { Effect, Result } from "effect"
 import { Prompt } from "effect/ai"
+import { sagaDefinition } from "../../saga/internal/engine.ts"
 import { hear as hearPeople, type News } from "../../saga/internal/people.ts"
+import * as Purse from "../../saga/internal/purse.ts"
 import * as Saga from "../../saga/Saga.ts"
 import { ask } from "../../tool/internal/running.ts"
 import type * as Tool from "../../tool/Tool.ts"
@@ -61,20 +64,33 @@ export const play = Effect.fnUntraced(function* (
 ) {
   const { mayGiveUp, mayUndo, name, success } = agent
   const { concurrency = "unbounded", system } = manner
+  const atOnce = concurrency === "unbounded" ? Number.POSITIVE_INFINITY : concurrency
   const tools = new Map(agent.tools.map((tool) => [tool.name, tool]))
   const offers = Instructions.offered(agent.tools, agent)
   const instructions = Instructions.digestOf(system, offers)
   const readResult = success === undefined ? undefined : reader(Instructions.resultOf(success))
-  const ledger = Ledger.make(yield* Saga.record("Budget", Ledger.Recorded, Effect.succeed(agent.budget)))
+  const budget = yield* Saga.record("Budget", Ledger.Recorded, Effect.succeed(agent.budget))
+  const around = yield* Purse.surrounding
+  const purse = Purse.make("agent", Ledger.amountsOf(budget), around?.purse)
+  if (manner.price === undefined && Purse.names(purse).has("cost")) {
+    const why = `The agent ${name} shares a budget for cost and has no price. Say with \`price\` what an answer costs.`
+    return yield* Effect.die(new TypeError(`${why} Nothing was asked.`))
+  }
   const deeds = Deeds.make()
 
   /** Goes on once a person allowed what goes over the budget. */
-  const within = Effect.fnUntraced(function* (wants: ReadonlyArray<Ledger.Want>) {
-    for (let over = ledger.excess(wants); over !== undefined; over = ledger.excess(wants)) {
-      yield* askForMore(over)
-      ledger.raise(over)
+  const within = Effect.fnUntraced(function* (wants: ReadonlyArray<Purse.Want>) {
+    for (let over = Purse.excess(purse, wants); over !== undefined; over = Purse.excess(purse, wants)) {
+      over.raise(yield* askForMore(over))
     }
   })
+
+  /** A call was taken back: what it added up to is there again. That it was made is not. */
+  const giveBack = (tool: string, parameters: unknown) => {
+    for (const [limit, amount] of Ledger.wantsOf(purse, tool, parameters)) {
+      if (Purse.isSum(limit)) Purse.use(purse, limit, -amount)
+    }
+  }
 
   // ---- what the model asked for
 
@@ -119,7 +135,8 @@ export const play = Effect.fnUntraced(function* (
   // ---- what is done about it
 
   const wantsOf = (wish: Wish) =>
-    ledger.wantsOf(
+    Ledger.wantsOf(
+      purse,
       wish.name,
       now(wish, (given) => parametersOf(tools.get(wish.name)!, given))
     )
@@ -149,7 +166,7 @@ export const play = Effect.fnUntraced(function* (
     })
     for (const deed of planned) {
       deed.state = became[deed.path] === "takenBack" ? "taken back" : "stands"
-      if (deed.state === "taken back") ledger.giveBack(deed.tool, deed.parameters)
+      if (deed.state === "taken back") giveBack(deed.tool, deed.parameters)
     }
     return { isFailure: false, result: Object.fromEntries(planned.map(({ path, state }) => [path, state])) }
   })
@@ -159,13 +176,21 @@ export const play = Effect.fnUntraced(function* (
     if (only?.name === undoName && only.refused === undefined) return [yield* undo(only)]
     const made = wishes.filter((wish) => wish.refused === undefined && tools.has(wish.name))
     yield* within(made.flatMap(wantsOf))
-    const heard = yield* Saga.forEach(wishes, hear, { name: `turn-${turn}`, concurrency })
+    // Now, and not at their ends: others may use the same meanwhile.
+    for (const [limit, amount] of made.flatMap(wantsOf)) Purse.use(purse, limit, amount)
+    const children = made.filter((wish) => isSaga(tools.get(wish.name)!)).length
+    const places = { most: Math.min(children, atOnce), taken: 0, around: around?.places }
+    const hearHere = (wish: Wish) => Purse.inside(hear(wish), (found) => ({ ...found, purse, places }))
+    const heard = yield* Saga.forEach(wishes, hearHere, { name: `turn-${turn}`, concurrency })
     wishes.forEach((wish, index) => {
       if (!made.includes(wish)) return
       const tool = tools.get(wish.name)!
-      for (const [limit, amount] of wantsOf(wish)) {
-        // What fails has used nothing but itself.
-        if (!heard[index]!.isFailure || limit === Ledger.callsOf(wish.name)) ledger.add(limit, amount ?? 0)
+      // What fails has used nothing but itself.
+      if (heard[index]!.isFailure) {
+        giveBack(
+          wish.name,
+          now(wish, (given) => parametersOf(tool, given))
+        )
       }
       deeds.add(`turn-${turn}/${index}/${wish.name}`, tool, wish.parameters, heard[index]!)
     })
@@ -188,12 +213,12 @@ export const play = Effect.fnUntraced(function* (
       ["tokens", undefined],
       ["cost", undefined]
     ])
+    Purse.use(purse, "turns", 1)
     const asking = { manner, system, offers, instructions, instructionsBefore, conversation, fresh, earlier, judge }
     const answer = yield* Effect.orDie(askModel(asking))
     instructionsBefore = answer.instructions
-    ledger.add("turns", 1)
-    ledger.add("tokens", answer.used.tokens.input + answer.used.tokens.output)
-    ledger.add("cost", answer.used.cost)
+    Purse.use(purse, "tokens", answer.used.tokens.input + answer.used.tokens.output)
+    Purse.use(purse, "cost", answer.used.cost)
     const said = messagesOf(answer)
     const wishes = wishesOf(said, answer.refused)
     const ending = endingOf(wishes, textOf(said))
@@ -223,6 +248,8 @@ export const play = Effect.fnUntraced(function* (
     }
   }
 })
+
+const isSaga = (tool: Tool.Listable): boolean => Object.hasOwn(tool, sagaDefinition)
 
 /** What a person said or did, as a model is told of it. */
 const newsMessage = (news: News): Prompt.Message =>

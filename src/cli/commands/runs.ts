@@ -236,6 +236,38 @@ export const retry = Command.make(
   ])
 )
 
+/** `runs grant`: raises a limit. */
+export const grant = Command.make(
+  "grant",
+  {
+    run: Naming.argument,
+    to: Flag.Finite("to").pipe(
+      Flag.withMetavar("<limit>"),
+      Flag.withDescription("Up to where. Default: what the run proposes"),
+      Flag.optional
+    ),
+    ...Acting.flags
+  },
+  Effect.fnUntraced(function* (given) {
+    const run = yield* Naming.stuckRun(given.run)
+    const who = Acting.whoOf(given)
+    const to = Option.isSome(given.to) ? { to: given.to.value } : {}
+    yield* Acting.confirm(`Grant the run ${Naming.inWords(run)} more than its budget?`, given.yes)
+    yield* Runs.grant(run.runId, { ...who, ...to })
+    yield* Print.either({ runId: run.runId, said: "grant", ...to, ...who }, () => [
+      `It is granted more. Said by ${who.by}.`
+    ])
+  }, Effect.provide(Database.runs))
+).pipe(
+  Command.withDescription("Grant a run more of what it is over its budget for, and have it go on."),
+  Command.withExamples([
+    {
+      command: "makegood runs grant 3f2c81aa --to 600 --why 'the customer agreed'",
+      description: "Up to where, and why"
+    }
+  ])
+)
+
 /** `runs undo`: takes back a run that completed. */
 export const undo = Command.make(
   "undo",
@@ -293,5 +325,5 @@ export const acts = [
 /** `makegood runs`. */
 export const command = Command.make("runs").pipe(
   Command.withDescription("Look at runs, and tell them what a person decided."),
-  Command.withSubcommands([list, show, watch, preview, ...acts, undo, retry, resolve, skip])
+  Command.withSubcommands([list, show, watch, preview, ...acts, grant, undo, retry, resolve, skip])
 )

@@ -172,7 +172,7 @@ export const lanesOf = (entries: ReadonlyArray<Entry.Stored>): Lanes => {
         say(at, `stuck, ${entry.reason.replaceAll("_", " ")}${because(entry.why)}`)
         break
       case "told":
-        if (entry.message !== "child" && entry.message !== "grant") {
+        if (entry.message !== "child" && (entry.message !== "grant" || Path.callOf(entry.path ?? "") === undefined)) {
           const what = [entry.message, entry.name, entry.path].filter((part) => part !== undefined).join(" ")
           say(at, `${entry.by} said ${what}${because(entry.why)}`)
         }

@@ -34,7 +34,8 @@ export const remedies = (
     commands.push(`makegood resolve ${run} '${path}' --happened '<result as JSON>'`)
     if (reason === "in_doubt") commands.push(`makegood resolve ${run} '${path}' --did-not-happen`)
   }
-  if (reason === "compensation_failed") commands.push(`makegood runs retry ${run}`)
+  if (reason === "over_budget") commands.push(`makegood runs grant ${run}`)
+  else if (reason === "compensation_failed") commands.push(`makegood runs retry ${run}`)
   else if (reason !== "in_doubt") commands.push(`makegood runs resume ${run}`)
   if (reason === "compensation_failed" && path !== undefined) commands.push(`makegood skip ${run} '${path}'`)
   else commands.push(`makegood runs cancel ${run}`)

@@ -8,7 +8,7 @@ import { isEnd } from "../../outbox/Outbox.ts"
 import type { NewRun, Outbox, OutboxError, Run, State } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import * as Report from "../Report.ts"
-import type { Filter, Handle, Runs, StartOptions, Who } from "../Runs.ts"
+import type { Filter, Grant, Handle, Runs, StartOptions, Who } from "../Runs.ts"
 import {
   InTransaction,
   InvalidInput,
@@ -335,6 +335,18 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     return found.value.runId
   })
 
+  const grant = Effect.fnUntraced(function* (runId: string, { to, ...who }: Grant) {
+    const run = yield* find(runId)
+    const { stuck, told } = yield* lift(Record.stateOf(outbox, run))
+    if (who.id !== undefined && told.has(who.id)) return
+    const refuse = (why: string) => failed(new InvalidInput({ what: "The grant", why }))
+    if (to !== undefined && !Number.isFinite(to)) return yield* refuse("has no number to raise the limit to")
+    if (!isEnd(run.state) && (run.state !== "stuck" || stuck?.reason !== "over_budget" || stuck.path === undefined)) {
+      return yield* refuse(`is not asked for: the run ${runId} is ${run.state}, and not over a budget`)
+    }
+    return yield* tell(runId, who, { message: "grant", path: stuck?.path ?? "", value: JSON.stringify(to ?? null) })
+  })
+
   return {
     start,
     get,
@@ -359,6 +371,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       if (path !== undefined) yield* stuckAt(runId, path)
       return yield* tell(runId, who, { message: "resume", ...(path === undefined ? {} : { path }) })
     }),
+    grant,
     hold: (runId, who) => tell(runId, who, { message: "hold" }),
     release: (runId, who) => tell(runId, who, { message: "release" }),
     skip: Effect.fnUntraced(function* (runId, path, who) {
