@@ -378,13 +378,18 @@ const columns = new Set([
   "value"
 ])
 
+/** How nearly every call is known to have happened. It is left out of the row: the log has to carry it. */
+const usualHow = "executed" satisfies typeof How.Type
+
 /** The row of an entry: what has a column goes there, the rest into `detail`. */
 export const toRow = (entry: Entry): Row => {
   const fields: Partial<Row> = entry as never
   let detail: Record<string, unknown> | undefined
   for (const name in entry) {
     const field = entry[name as keyof Entry] as unknown
-    if (!columns.has(name) && field !== undefined) (detail ??= {})[name] = field
+    if (columns.has(name) || field === undefined || (name === "how" && field === usualHow)) continue
+    detail ??= {}
+    detail[name] = field
   }
   return {
     kind: entry._tag,
@@ -430,6 +435,7 @@ export const fromRowUnsafe = (row: Row): Entry => {
   }
   try {
     if (rowFormat !== format) throw new Error(`this version knows format ${format}`)
+    if (kind === "succeeded") encoded["how"] = usualHow
     return decode(detail === null ? encoded : Object.assign(encoded, JSON.parse(detail)))
   } catch (cause) {
     throw new UnreadableEntry({ kind, format: rowFormat, why: cause instanceof Error ? cause.message : String(cause) })

@@ -329,6 +329,15 @@ begin
     delete from makegood.approval where run_id = new.run_id and path = new.path;
     perform makegood.withdraw(new.run_id, new.path);
   else
+    -- Nearly all runs leave nothing here, and find that out in one look.
+    if not exists (select from makegood.approval where run_id = new.run_id)
+      and not exists (select from makegood.decision_link where run_id = new.run_id)
+      and not exists (select from makegood.pause_wait where run_id = new.run_id)
+      and not exists (select from makegood.lock_wait where run_id = new.run_id)
+      and not exists (select from makegood.lock where holder = new.run_id)
+    then
+      return null;
+    end if;
     delete from makegood.approval where run_id = new.run_id;
     perform makegood.withdraw(new.run_id, null);
     if new.kind = 'ended' then
@@ -472,11 +481,13 @@ create table makegood.entry (
   value json,
   -- What has no column of its own
   detail json,
+  -- Whether it concerns the gate: what is asked for, decided, or let go of
+  gate boolean,
   constraint entry_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
 CREATE TRIGGER entry_is_append_only BEFORE UPDATE ON makegood.entry FOR EACH STATEMENT EXECUTE FUNCTION makegood.refuse_entry_change();
-CREATE TRIGGER entry_keeps_gate AFTER INSERT ON makegood.entry FOR EACH ROW WHEN (new.kind = ANY (ARRAY['awaited'::text, 'reminded'::text, 'answered'::text, 'rollback_began'::text, 'ended'::text])) EXECUTE FUNCTION makegood.keep_gate();
+CREATE TRIGGER entry_keeps_gate AFTER INSERT ON makegood.entry FOR EACH ROW WHEN (new.gate) EXECUTE FUNCTION makegood.keep_gate();
 
 -- One row a worker process
 create table makegood.worker (

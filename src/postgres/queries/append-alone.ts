@@ -14,7 +14,7 @@ import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
 import type { Statement } from "../internal/connections.ts"
 import { double, integer, text, uuid } from "../internal/parameters.ts"
-import { isHeld, type Prepared } from "./append-entries.ts"
+import { gate, isHeld, type Prepared } from "./append-entries.ts"
 
 /** One row for each entry that was written: all of them, or none. */
 export interface Written {
@@ -60,8 +60,8 @@ const insert = (shape: Shape, first: number, where: string): string => {
     )
     return `(${[place, ...fields].join(", ")})`
   })
-  return `insert into makegood.entry (run_id, seq, epoch, append_id, format, ${names.join(", ")})
-select $1::uuid, $2::int + e.place, $3::int, $4::int, ${Entry.format},
+  return `insert into makegood.entry (run_id, seq, epoch, append_id, format, gate, ${names.join(", ")})
+select $1::uuid, $2::int + e.place, $3::int, $4::int, ${Entry.format}, ${gate("e.kind")},
   ${names.map((name) => (name === "value" || name === "detail" ? `e.${name}::json` : `e.${name}`)).join(", ")}
 from (values ${lines.join(",\n  ")}) as e(place, ${names.join(", ")})
 where ${where}

@@ -41,6 +41,10 @@ export interface Accepted {
   readonly run_ids: ReadonlyArray<string> | null
 }
 
+/** Whether an entry of this kind concerns the gate; null for most, which costs a row nothing. */
+export const gate = (kind: string) =>
+  `(${kind} in ('awaited', 'reminded', 'answered', 'rollback_began', 'ended') or null)`
+
 const lines = `unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
     $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
     $19::text[], $20::int[])`
@@ -50,9 +54,9 @@ const lineColumns = `run_id, seq, epoch, append_id, worker, leaves, tool_version
 const linesOfChanges = lines.replace("$20::int[]", "$20::int[], $21::bool[]")
 
 const columns = `run_id, seq, epoch, append_id, leaves, format, tool_version, attempt, stamp, kind, path, tool, act, class, key,
-    digest, value, detail`
+    digest, value, detail, gate`
 const values = `e.run_id, e.seq, e.epoch, e.append_id, e.leaves, ${Entry.format}, e.tool_version, e.attempt, e.stamp, e.kind, e.path, e.tool,
-    e.act, e.class, e.key, e.digest, e.value::json, e.detail::json`
+    e.act, e.class, e.key, e.digest, e.value::json, e.detail::json, ${gate("e.kind")}`
 
 // Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for
 // its run's row. Subqueries, not joins: a plan that was made while the tables were small would read them whole ever

@@ -3,6 +3,7 @@ import * as Entry from "../../outbox/Entry.ts"
 import type { Restored } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
+import { gate } from "./append-entries.ts"
 
 const text = `
 with restored as (
@@ -16,9 +17,10 @@ with restored as (
 ),
 written as (
   insert into makegood.entry (run_id, seq, epoch, at, format, kind, path, tool, tool_version, act, key, digest, attempt,
-    class, leaves, stamp, value, detail)
+    class, leaves, stamp, value, detail, gate)
   select r.run_id, e.seq, e.epoch, to_timestamp(e.at / 1000), e.format, e.kind, e.path, e.tool, e.tool_version, e.act,
-    e.key, e.digest, e.attempt, e.class, e.leaves, e.stamp, e.value::json, e.detail::json
+    e.key, e.digest, e.attempt, e.class, e.leaves, e.stamp, e.value::json, e.detail::json,
+    ${gate("e.kind")}
   from restored r, unnest($18::int[], $19::int[], $20::float8[], $21::int[], $22::text[], $23::text[], $24::text[],
     $25::int[], $26::text[], $27::text[], $28::text[], $29::int[], $30::text[], $31::text[], $32::float8[], $33::text[],
     $34::text[]) as e(seq, epoch, at, format, kind, path, tool, tool_version, act, key, digest, attempt, class, leaves,
