@@ -95,9 +95,10 @@ const isPlanned = (step: Step): step is Call | Wait =>
  * that was found out only while going back: when it was found out says nothing about when it happened.
  */
 const completion = (step: Call | Wait, { rollbackSeq }: RunState): number =>
-  step.outcome === undefined || step.outcome.seq > rollbackSeq
-    ? Number.MAX_SAFE_INTEGER / 2 + step.seq
-    : step.outcome.seq
+  step.outcome === undefined || step.outcome.seq > rollbackSeq ? afterAll + step.seq : step.outcome.seq
+
+/** A place behind every record; far enough below the largest integers that places behind it are still told apart. */
+const afterAll = 2 ** 50
 
 /** Where the pivots are that happened. That of a child is where the record heard of it, which is not before it happened. */
 const pivotsOf = (state: RunState, scope: string): ReadonlyArray<number> =>

@@ -163,10 +163,14 @@ const nothingIsDoneAgain = ({ book }: Evidence, calls: ReadonlyArray<Known>): Ar
 }
 
 /** G2: taken back in reverse order of completion, by the record and in the world. */
-const orderIsReversed = ({ book }: Evidence, calls: ReadonlyArray<Known>): Array<string> => {
+const orderIsReversed = ({ book, entries }: Evidence, calls: ReadonlyArray<Known>): Array<string> => {
+  const began = entries.find(({ kind }) => kind === "rollback_began")?.seq ?? Number.POSITIVE_INFINITY
+  const intentOf = (path: string) => entries.find((entry) => entry.kind === "intended" && entry.path === path)!.seq
+  // What was found out only while going back is taken back first, the youngest intent foremost.
+  const placeOf = ({ outcome, path }: Known) => (outcome!.seq > began ? entries.length + intentOf(path) : outcome!.seq)
   const completed = calls
     .filter(({ act, outcome }) => act === "reversible" && outcome?.kind === "succeeded")
-    .sort((a, b) => b.outcome!.seq - a.outcome!.seq)
+    .sort((a, b) => placeOf(b) - placeOf(a))
   const recorded = calls.flatMap(({ path }) => compensated(path) ?? [])
   const expected = completed.map(({ path }) => path).filter((path) => recorded.includes(path))
   const wrong: Array<string> = []

@@ -130,7 +130,7 @@ const orderOf = (
   }
   // What was found out only while going back is taken back first, the youngest intent foremost.
   const completionOf = ({ outcome, seq }: RunState.Call) =>
-    outcome!.seq > rollbackBegan ? Number.MAX_SAFE_INTEGER / 2 + seq : outcome!.seq
+    outcome!.seq > rollbackBegan ? 2 ** 50 + seq : outcome!.seq
   const byCompletion = steps
     .filter((call) => call._tag === "call")
     .filter((call) => call.outcome?._tag === "succeeded" && call.intent.act === "reversible")
