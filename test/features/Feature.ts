@@ -68,6 +68,8 @@ export interface Shown {
   readonly seldomTakenBack?: ReadonlyArray<string>
   /** Tools that are never executed here. Default: none. */
   readonly neverCalled?: ReadonlyArray<string>
+  /** What else has to be so at the end. */
+  readonly also?: (report: SagaTest.Report) => void
   /** How many scenarios with two mishaps are played, spread over all. Default: 400. */
   readonly pairs?: number
 }
@@ -95,6 +97,8 @@ export const madeGood = (title: string, explored: () => SagaTest.Exploration, sh
         assert.includeMembers([...(shown.seldomTakenBack ?? [])], [...two.compensations.never])
         assert.includeMembers([...two.landmarks.reached], [...(shown.reached ?? [])])
         if (shown.asks === true) assert.isAbove(two.questions, 0)
+        shown.also?.(two)
+        if (process.env["REPORT"] !== undefined) console.log(`${title}: ${one.scenarios}, then ${two.scenarios}`)
       }),
     240_000
   )

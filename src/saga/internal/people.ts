@@ -75,7 +75,8 @@ export const make = ({ changed, find, stateOf, tell }: Carrier) => {
       const run = yield* find(runId)
       const state = yield* stateOf(run)
       const word = state.words.find((other) => other.told.id === id)
-      const outcome = word?.path === undefined ? undefined : RunState.findCall(state.steps, word.path)?.outcome
+      const call = word?.path === undefined ? undefined : RunState.findCall(state.steps, word.path)
+      const outcome = call?.outcome
       if (outcome?._tag === "succeeded") {
         return yield* fromResult(
           Value.codec(successSchema).decode(outcome.entry.value ?? "null", `the result of ${name}`)
@@ -87,7 +88,9 @@ export const make = ({ changed, find, stateOf, tell }: Carrier) => {
         const failure = yield* fromResult(Value.codec(failureSchema).decode(value, `the failure of ${name}`))
         return yield* Effect.fail(failure)
       }
-      const isTooLate = isEnd(run.state) || state.rollback !== undefined
+      // Held or not, a run that somebody cancelled makes no further call; it may be held for long before it goes back.
+      const isCancelled = state.cancel !== undefined && call === undefined
+      const isTooLate = isEnd(run.state) || state.rollback !== undefined || isCancelled
       if (isTooLate || (word === undefined && state.told.has(id))) {
         return yield* fail(new RunNotHeld({ runId, state: run.state }))
       }

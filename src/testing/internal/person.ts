@@ -1,7 +1,7 @@
 /**
  * The person whom a stuck run asks: looks at the world, and says what is true.
  *
- * Only what a person can decide is decided: doubts, and whether to go on. A person who cannot say what came of a call
+ * Only what a person can decide is decided: doubts, whether to go on, and with how much. A person who cannot say what came of a call
  * leaves the run as it is: stuck, with its doubt in plain sight.
  */
 import { Result } from "effect"
@@ -46,6 +46,11 @@ export const make = (options: {
       if (found === undefined) return false
       said(`${path} ${"happened" in found ? "happened" : "did not happen"}`)
       await hear(runs().resolve(runId, path, found, who))
+      return true
+    }
+    if (reason === "over_budget") {
+      said("grant what it asks for")
+      await hear(runs().grant(runId, who))
       return true
     }
     if (reason !== "blocked" && reason !== "compensation_failed") return false

@@ -29,6 +29,9 @@ const mostWakes = 100_000
 /** Who waits longer than this is not waited for by the tick of the worker's loops. */
 const longWaitMillis = 60_000
 
+/** So long somebody else may take to say what becomes of a run over its budget, before it is granted more. */
+const decidingMillis = 3_600_000
+
 /** Not a landmark of the engine: a tool has changed a shelf, and may not be done yet. */
 const worldChanged = "world.changed"
 
@@ -298,7 +301,13 @@ const playNow = async (setting: Setting, mishaps: ReadonlyArray<Mishap>): Promis
           turned = true
           continue
         }
-        if (!setting.person || !(await decide(run.runId, stateOf(run)))) return true
+        const state = stateOf(run)
+        const isUndecided = state.stuck?.reason === "over_budget" && virtual.next(outside) !== undefined
+        if (isUndecided && virtual.now() < run.changedAt + decidingMillis) {
+          turned = true
+          continue
+        }
+        if (!setting.person || !(await decide(run.runId, state))) return true
         turned = true
       }
       return false
