@@ -1,6 +1,7 @@
 /** How an agent works: its model, what that is told, what its answers cost. */
-import type { Duration, ExecutionPlan, Layer } from "effect"
-import type { LanguageModel } from "effect/ai"
+import type { Config, Duration, ExecutionPlan, Layer, Redacted, Schema } from "effect"
+import type { LanguageModel, Model } from "effect/ai"
+import type { HttpClient } from "effect/http"
 import type * as Retry from "../tool/Retry.ts"
 import type { ModelFailed, Tokens } from "./AgentError.ts"
 
@@ -51,3 +52,16 @@ export interface Manner<R = unknown> extends Question<R> {
   /** How many calls of one answer are made at a time. Default: `"unbounded"`. */
   readonly concurrency?: number | "unbounded"
 }
+
+/** How a model of a provider is asked. */
+export interface ProviderOptions {
+  /** Default: the provider's own name for it in the environment. */
+  readonly apiKey?: Config.Config<Redacted.Redacted>
+  /** Where it is asked: a proxy, say, or another that speaks the same protocol. Default: the provider. */
+  readonly baseUrl?: Config.Config<string>
+  /** Further fields of each request, in the provider's words: `{ temperature: 0 }`. They win over those made here. */
+  readonly request?: Readonly<Record<string, Schema.Json>>
+}
+
+/** A model of a provider, for an agent's `model` and for whatever else asks for a `LanguageModel`. */
+export type ProviderModel = Model.Model<string, LanguageModel.LanguageModel, HttpClient.HttpClient>

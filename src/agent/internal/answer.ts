@@ -37,6 +37,8 @@ export const Answer = Schema.Struct({
   finish: Schema.String,
   provider: Schema.String,
   model: Schema.String,
+  /** What the provider calls it, for those who have to ask about it. */
+  request: Schema.optionalKey(Schema.String),
   used: Used,
   /** Of what the model was told beside the conversation. */
   instructions: Schema.String
@@ -144,7 +146,7 @@ const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
   const wasted = before?.used ?? { tokens: { input: 0, output: 0, cached: 0 }, cost: 0 }
   const answered = yield* Effect.result(within(asking.manner, respond(asking, before, call)))
   if (Result.isFailure(answered)) return yield* failed(answered.failure, wasted)
-  const { content, finish, model, provider, usage } = answered.success
+  const { content, finish, model, provider, request, usage } = answered.success
   const tokens = {
     input: usage.inputTokens.total ?? 0,
     output: usage.outputTokens.total ?? 0,
@@ -167,6 +169,7 @@ const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
     finish,
     provider,
     model,
+    ...(request === undefined ? {} : { request }),
     used,
     instructions: asking.instructions
   }
@@ -188,14 +191,25 @@ const respond = Effect.fnUntraced(function* (
     disableToolCallResolution: true,
     toolCallValidation: "deferred"
   })
+  const content = response.content as unknown as ReadonlyArray<Response.AnyPart>
   return {
-    content: response.content as unknown as ReadonlyArray<Response.AnyPart>,
+    content,
+    request: requestOf(content),
     finish: response.finishReason,
     usage: response.usage,
     provider: Option.getOrElse(yield* Effect.serviceOption(Model.ProviderName), () => "unknown"),
     model: Option.getOrElse(yield* Effect.serviceOption(Model.ModelName), () => "unknown")
   }
 })
+
+const requestOf = (content: ReadonlyArray<Response.AnyPart>): string | undefined => {
+  const about = content.find((part) => part.type === "response-metadata")
+  const named = Object.values(about?.metadata ?? {}).flatMap((of) =>
+    typeof of === "object" && of !== null && "requestId" in of ? [of["requestId"]] : []
+  )
+  const [request = about?.id] = named
+  return typeof request === "string" ? request : undefined
+}
 
 type AnyPlan = ExecutionPlan.ExecutionPlan<{
   provides: LanguageModel.LanguageModel
