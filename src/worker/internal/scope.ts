@@ -109,6 +109,8 @@ export interface Group {
   failure: Exit.Exit<unknown, unknown> | undefined
   /** Its leading branch has ended, so that it needs no other. */
   isLed: boolean
+  /** Its branches are being opened, one after the other. */
+  isOpening: boolean
 }
 
 /** A step that was asked and not answered yet. */

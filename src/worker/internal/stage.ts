@@ -153,7 +153,8 @@ export const make = (crew: Crew): Stage => {
       resume,
       ended: 0,
       failure: undefined,
-      isLed: false
+      isLed: false,
+      isOpening: false
     }
     scope.joining = group
     become(scope, "joining")
@@ -163,6 +164,9 @@ export const make = (crew: Crew): Stage => {
 
   const openBranches = (group: Group) => {
     const { branches, concurrency } = group.step
+    // A branch that ended at once: whoever opened it goes on. Each opening the next would take the stack for each.
+    if (group.isOpening) return
+    group.isOpening = true
     // Nothing is delivered before all of them have been opened.
     running++
     while (
@@ -178,6 +182,7 @@ export const make = (crew: Crew): Stage => {
       play(scope, group.inherited, branch.effect as Effect.Effect<unknown, unknown>)
     }
     running--
+    group.isOpening = false
   }
 
   const branchEnded = (group: Group, scope: Scope, exit: Exit.Exit<unknown, unknown>) => {
