@@ -108,6 +108,9 @@ export const askModel = (asking: Asking) => {
   const { fresh, instructions, instructionsBefore, manner, system } = asking
   const tool: Definition = {
     ...bare,
+    // What cannot be recorded is as good as nothing said: it is asked again, and told why.
+    unkept: (why, answer) =>
+      new ModelFailed({ means: "model", why: `it cannot be kept: ${why}`, used: (answer as Answer).used }),
     execute: (_, call) => attempt(asking, call) as Effect.Effect<Answer, ModelFailed>,
     retry: Retry.withDefaults(manner.retry ?? {}),
     timeout: Duration.fromInputUnsafe(manner.timeout ?? "5 minutes")
@@ -154,18 +157,14 @@ const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
   }
   const cost = asking.manner.price?.({ provider, model, tokens }) ?? 0
   const used = together(wasted, { tokens, cost })
-  const said = toJson(Prompt.fromResponseParts(content).content)
-  const messages = decodeMessages(said)
-  const wishes = wishesOf(messages, {})
-  const useless = uselessness(finish, wishes.length, textOf(messages))
-  if (useless !== undefined) return yield* new ModelFailed({ means: "model", why: useless, used })
-  const refused = wishes.flatMap(({ name, parameters }, index) => {
-    const why = asking.judge(name, parameters, wishes.length)
-    return why === undefined ? [] : [[String(index), why] as const]
+  const taken = yield* Effect.try({
+    try: () => taking(content, finish, asking.judge),
+    // Nested so deep, say, that nothing here can read it.
+    catch: (error) => new ModelFailed({ means: "model", why: `it cannot be read: ${messageOf(error)}`, used })
   })
+  if ("useless" in taken) return yield* new ModelFailed({ means: "model", why: taken.useless, used })
   const answer: Answer = {
-    said,
-    refused: Object.fromEntries(refused),
+    ...taken,
     finish,
     provider,
     model,
@@ -175,6 +174,24 @@ const attempt = Effect.fnUntraced(function* (asking: Asking, call: Tool.Call) {
   }
   return answer
 })
+
+/** What is kept of what the model said, with what is wrong with each call that it asks for. */
+const taking = (
+  content: ReadonlyArray<Response.AnyPart>,
+  finish: Response.FinishReason,
+  judge: Asking["judge"]
+): Pick<Answer, "said" | "refused"> | { readonly useless: string } => {
+  const said = toJson(Prompt.fromResponseParts(content).content)
+  const messages = decodeMessages(said)
+  const wishes = wishesOf(messages, {})
+  const useless = uselessness(finish, wishes.length, textOf(messages))
+  if (useless !== undefined) return { useless }
+  const refused = wishes.flatMap(({ name, parameters }, index) => {
+    const why = judge(name, parameters, wishes.length)
+    return why === undefined ? [] : [[String(index), why] as const]
+  })
+  return { said, refused: Object.fromEntries(refused) }
+}
 
 const respond = Effect.fnUntraced(function* (
   { conversation, earlier, offers, system }: Asking,

@@ -97,6 +97,8 @@ export interface Definition extends Manner {
   readonly compensation: Compensation | undefined
   /** Why the run is stuck where a failure of this tool is `blocked`, until it is granted; absent: as the class says. */
   readonly stuckAs?: "over_budget"
+  /** What it fails with where its result is more than can be recorded; absent: it has happened, and a person is asked. */
+  readonly unkept?: (why: string, success: unknown) => unknown
   readonly compensateInDoubt: Erased<Omit<Done, "success">> | undefined
   /** Reads what the act is about to change. */
   readonly before?: { readonly schema: Plain; readonly read: Erased<unknown> } | undefined

@@ -1,5 +1,6 @@
 /** One attempt of a call. */
-import { Cause, Data, Duration, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Result } from "effect"
+import * as Value from "../../outbox/internal/value.ts"
 import * as Failure from "../../tool/Failure.ts"
 import { RestoreConflict } from "../../tool/Restoration.ts"
 import * as Landmark from "../Landmark.ts"
@@ -26,6 +27,13 @@ export type Attempted = { readonly _tag: "ended"; readonly ending: Ending } | Se
 /** The attempt was not made any more. */
 class LeaseOver extends Data.TaggedError("LeaseOver") {}
 
+/** The result, or what it is to the tool that it cannot be kept. Without a word of the tool that is settled later. */
+const kept = ({ maxValueBytes }: Desk, { intent, success, tool }: Job, result: unknown) => {
+  if (tool.unkept === undefined || success === undefined) return Effect.succeed(result)
+  const encoded = Value.codec(success).encode(result, `the result of ${intent.path}`, { maxBytes: maxValueBytes })
+  return Result.isSuccess(encoded) ? Effect.succeed(result) : Effect.fail(tool.unkept(encoded.failure.message, result))
+}
+
 export const attemptOnce = Effect.fnUntraced(function* (
   desk: Desk,
   job: Job,
@@ -37,7 +45,10 @@ export const attemptOnce = Effect.fnUntraced(function* (
     Landmark.reached(`${side}.before-act`, desk.runId)
     // The last thing before the act: the process may have stood still anywhere above.
     return desk.lease.isOver() ? Effect.fail(new LeaseOver()) : job.attempt(callOf(desk, job, progress))
-  }).pipe(Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))))
+  }).pipe(
+    Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))),
+    Effect.flatMap((result) => kept(desk, job, result))
+  )
   const act = within(once, job.manner.timeout)
   const exit = yield* Effect.exit(
     job.tool.kind === "transaction"
