@@ -1,5 +1,5 @@
 /**
- * Models of Anthropic, by its Messages API: whole answers and streamed ones, with calls of tools and thinking.
+ * Models of Anthropic, by its Messages API (version 2023-06-01, unless `headers` say otherwise): whole answers and streamed ones, with calls of tools and thinking.
  *
  * - The key is `ANTHROPIC_API_KEY`, the address `ANTHROPIC_BASE_URL` (default `https://api.anthropic.com`), both read
  *   from Effect's `Config` when a model is asked. Without a key an agent's run is `stuck: blocked`, and goes on once there

@@ -59,6 +59,8 @@ export interface ProviderOptions {
   readonly apiKey?: Config.Config<Redacted.Redacted>
   /** Where it is asked: a proxy, say, or another that speaks the same protocol. Default: the provider. */
   readonly baseUrl?: Config.Config<string>
+  /** Further headers of each request, in lower case: `{ "anthropic-version": "..." }`. They win over those made here. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Further fields of each request, in the provider's words: `{ temperature: 0 }`. They win over those made here. */
   readonly request?: Readonly<Record<string, Schema.Json>>
 }

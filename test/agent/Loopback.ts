@@ -103,7 +103,8 @@ const bad = (why: string): Line => ({
 })
 
 const refusedByAnthropic = ({ body, headers }: Question): Line | undefined => {
-  if (headers["x-api-key"] !== "sk-test") {
+  // The API takes a key in either.
+  if (headers["x-api-key"] !== "sk-test" && headers["authorization"] !== "Bearer sk-test") {
     return {
       status: 401,
       body: { type: "error", error: { type: "authentication_error", message: "invalid x-api-key" } }

@@ -170,6 +170,19 @@ describe.each(["anthropic", "openai"] as const)("an agent with a model of %s", (
     }).pipe(Effect.scoped)
   )
 
+  claim("is stuck at whatever else only a person can mend", () =>
+    Effect.gen(function* () {
+      for (const status of [401, 402, 403, 404, 413]) {
+        const { Desk, layer, server } = yield* given(provider, [{ status, body: { error: { message: "No." } } }])
+        yield* Effect.gen(function* () {
+          const { runId } = yield* start(Desk)
+          assert.strictEqual((yield* atRest(runId)).stuck?.reason, "blocked", String(status))
+          assert.lengthOf(server.questions, 1)
+        }).pipe(withWorker(layer), Effect.provide(Layer.fresh(Outbox.layerMemory)))
+      }
+    }).pipe(Effect.scoped)
+  )
+
   claim("is stuck without a key, and where the quota is used up, and asks nobody again by itself", () =>
     Effect.gen(function* () {
       const keyless = yield* given(provider, [], { hasKey: false })
@@ -204,6 +217,22 @@ describe.each(["anthropic", "openai"] as const)("an agent with a model of %s", (
         assert.lengthOf(server.questions, 3)
       }).pipe(withWorker(layer, { grace: 0 }))
     }).pipe(Effect.scoped)
+  )
+
+  it.live("is asked with what the caller adds", () =>
+    Effect.gen(function* () {
+      const { settings } = providers[provider]
+      const server = yield* Loopback.make([{ text: "Yes." }])
+      const more = { request: { temperature: 0 }, headers: { "anthropic-version": "2026-10-21" } }
+      const model = provider === "anthropic" ? Anthropic.model("claude-test", more) : OpenAi.model("gpt-test", more)
+      const answered = yield* LanguageModel.generateText({ prompt: "Well?" }).pipe(
+        Effect.provide(model),
+        Effect.provide(configured(settings(server.url)))
+      )
+      assert.strictEqual(answered.text, "Yes.")
+      const { body, headers } = server.questions[0]!
+      assert.deepStrictEqual([body.temperature, headers["anthropic-version"]], [0, "2026-10-21"])
+    }).pipe(Effect.scoped, Effect.timeout("10 seconds"))
   )
 
   it.live("gives words and calls in pieces to whoever streams, and fails where they break off", () =>

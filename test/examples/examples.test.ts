@@ -23,6 +23,7 @@ const claims = {
   "20-agent": "tells a model what became of its calls, and asks a person about its budget",
   "21-agent-in-a-saga": "takes back what an agent did, with the saga's own steps or by itself",
   "22-agent-undo": "lets a model take back its own calls, but none that others were made with",
+  "23-providers": "asks a provider's model by configuration, again where that is overloaded, and records what it cost",
   "25-threads": "goes on with a conversation, takes a message once, and takes its last turn back with its state",
   "26-transcripts": "reads a run along word by word, and goes on over HTTP where it was",
   "27-people": "takes back what a person called in an agent's run with all the rest",

@@ -7,7 +7,8 @@ const Usage = Schema.Struct({
   input_tokens: Maybe(Schema.Int),
   output_tokens: Maybe(Schema.Int),
   cache_read_input_tokens: Maybe(Schema.Int),
-  cache_creation_input_tokens: Maybe(Schema.Int)
+  cache_creation_input_tokens: Maybe(Schema.Int),
+  output_tokens_details: Maybe(Schema.Struct({ thinking_tokens: Maybe(Schema.Int) }))
 })
 
 const Block = Schema.Struct({
@@ -43,12 +44,13 @@ const finishOf = (why: string | null | undefined, usage: typeof Usage.Type): Res
   const cacheRead = usage.cache_read_input_tokens ?? 0
   const cacheWrite = usage.cache_creation_input_tokens ?? 0
   const uncached = usage.input_tokens ?? 0
+  const reasoning = usage.output_tokens_details?.thinking_tokens ?? undefined
   return {
     type: "finish",
     reason: finishes[why ?? ""] ?? "unknown",
     usage: {
       inputTokens: { uncached, total: uncached + cacheRead + cacheWrite, cacheRead, cacheWrite },
-      outputTokens: { total: usage.output_tokens ?? 0, text: undefined, reasoning: undefined }
+      outputTokens: { total: usage.output_tokens ?? 0, text: undefined, reasoning }
     }
   }
 }

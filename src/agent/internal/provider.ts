@@ -40,7 +40,7 @@ export interface Protocol {
 export const make = (
   protocol: Protocol,
   model: string,
-  { apiKey, baseUrl, request = {} }: ProviderOptions
+  { apiKey, baseUrl, headers: more = {}, request = {} }: ProviderOptions
 ): ProviderModel => {
   const { base, baseName, headers, keyName, path, provider, reader, requestId, whole } = protocol
   const failed = (method: string) => (reason: AiError.AiErrorReason) =>
@@ -58,7 +58,7 @@ export const make = (
       )
       const body = yield* Effect.fromResult(protocol.body(asked))
       const response = yield* HttpClientRequest.post(url.replace(/\/+$/, "") + path).pipe(
-        HttpClientRequest.setHeaders(headers(Redacted.value(key))),
+        HttpClientRequest.setHeaders({ ...headers(Redacted.value(key)), ...more }),
         HttpClientRequest.bodyJsonUnsafe({ ...body, ...request }),
         client.execute,
         Effect.mapError(reasonOf)
@@ -142,7 +142,7 @@ const refusal = (
   const error = Result.isSuccess(told) ? told.success.error : undefined
   const kept = Object.entries(headers).filter(([name]) => name.startsWith("retry-after") || name.endsWith("request-id"))
   const http = { response: { status, headers: Object.fromEntries(kept) as Record<string, string> }, body: text }
-  if (error?.code === "insufficient_quota" || error?.type === "billing_error") {
+  if (status === 402 || error?.code === "insufficient_quota") {
     return new AiError.QuotaExhaustedError({ http })
   }
   return AiError.reasonFromHttpStatus({
@@ -155,6 +155,7 @@ const refusal = (
 const statusOf: Readonly<Record<string, number>> = {
   invalid_request_error: 400,
   authentication_error: 401,
+  billing_error: 402,
   permission_error: 403,
   not_found_error: 404,
   rate_limit_error: 429,
