@@ -1,152 +1,154 @@
 /**
- * One round of chaos: several worker processes under load, on a Postgres and behind a proxy that both misbehave, and a
- * world of its own that keeps the books; then calm, until every run has ended, and the verdict on each.
+ * One round of chaos: several worker processes under load, on a Postgres, a disk, clocks and a network that all misbehave,
+ * and a world of its own that keeps the books; then calm, until every run has ended, and the verdict on each.
  *
  * What is done when comes from the seed. What comes of it does not: these are real processes.
  */
-import { Cause, Effect, Schedule } from "effect"
+import { Effect, Redacted } from "effect"
 import type { Scope } from "effect"
 import type { Embedded } from "../../src/embedded/index.ts"
-import { Runs } from "../../src/index.ts"
-import type { Order } from "../crash/Ledger.ts"
-import type * as Sagas from "../crash/sagas.ts"
 import * as Stage from "../crash/Stage.ts"
 import type { Proxy } from "../rules/Proxy.ts"
 import { between, type Chance } from "../simulation/chance.ts"
+import type { Crew, Hand } from "./Crew.ts"
+import type { DatabaseClock } from "./DatabaseClock.ts"
+import type { Disk } from "./Disk.ts"
+import type * as Judge from "./Judge.ts"
+import * as Kills from "./Kills.ts"
+import * as Load from "./Load.ts"
 
-/** What was done, and what came of it. */
-export interface Figures {
+/** What was done, and what came of it, beside what {@link Kills.Figures} count. */
+export interface Figures extends Kills.Figures {
   rounds: number
-  runs: number
-  kills: number
   stops: number
   restarts: number
   sessions: number
   swallowed: number
   blackHoles: number
   cuts: number
-  clockJumps: number
+  /** Of workers' wall clocks. */
+  workerClockJumps: number
+  databaseClockJumps: number
+  disksFull: number
+  /** Workers that went through PgBouncer. */
+  pooledWorkers: number
   /** Requests of a worker that had stood still, which the world knew already. */
   late: number
 }
 
 export const none = (): Figures => ({
+  ...Kills.none(),
   rounds: 0,
-  runs: 0,
-  kills: 0,
   stops: 0,
   restarts: 0,
   sessions: 0,
   swallowed: 0,
   blackHoles: 0,
   cuts: 0,
-  clockJumps: 0,
+  workerClockJumps: 0,
+  databaseClockJumps: 0,
+  disksFull: 0,
+  pooledWorkers: 0,
   late: 0
 })
+
+/** What misbehaves. */
+export interface Setting {
+  readonly server: Embedded.Server
+  readonly proxy: Proxy
+  /** Where a PgBouncer listens, if there is one. */
+  readonly pooler: Redacted.Redacted<string> | undefined
+  readonly disk: Disk
+  readonly clock: DatabaseClock
+  readonly crew: Crew
+  readonly judge: Judge.Judge
+}
 
 export interface Options {
   readonly chance: Chance
   /** Of trouble; calm comes after it. */
   readonly millis: number
-  readonly server: Embedded.Server
-  readonly proxy: Proxy
+  readonly setting: Setting
   /** Tells runs of this round from others'. */
   readonly name: string
   readonly figures: Figures
 }
 
-const patiently = Schedule.spaced("200 millis").pipe(Schedule.upTo({ times: 150 }))
-
 interface Slot {
-  readonly id: string
-  worker: Stage.Process
-  stopped: boolean
+  readonly hand: Hand
+  isStopped: boolean
+  isAtWork: boolean
 }
 
 /** Plays a round. Gives what is wrong with its runs. */
-export const round = Effect.fnUntraced(function* ({ chance, figures, millis, name, proxy, server }: Options) {
-  const stage = yield* Stage.Stage
+export const round = Effect.fnUntraced(function* ({ chance, figures, millis, name, setting }: Options) {
+  const { clock, crew, disk, pooler, proxy, server } = setting
+  const { sql } = yield* Stage.Stage
   const slots: Array<Slot> = []
-  const stoppedOnce = new Set<string>()
-  let hired = 0
-  let isCalm = false
+  const stopped = new Set<string>()
+  const load = Load.make({ chance, name, open: 25, slowestMillis: 150 })
 
-  const hire: Effect.Effect<Slot, never, Scope.Scope> = Effect.gen(function* () {
-    const id = `${name}-worker-${hired++}`
-    const jumps = !isCalm && chance() < 0.25
-    if (jumps) figures.clockJumps++
-    const worker = yield* stage.worker({
-      name: id,
-      ...(jumps
-        ? { clock: { afterMillis: between(chance, 300, 4_000), byMillis: between(chance, -86_400_000, 86_400_000) } }
-        : {})
+  const hire = Effect.gen(function* () {
+    const isPooled = pooler !== undefined && chance() < 0.35
+    if (isPooled) figures.pooledWorkers++
+    const jumps = Array.from({ length: chance() < 0.25 ? between(chance, 1, 2) : 0 }, () => ({
+      afterMillis: between(chance, 100, 3_000),
+      byMillis: between(chance, -86_400_000, 86_400_000)
+    }))
+    figures.workerClockJumps += jumps.length
+    const hand = yield* crew.hire({
+      jumps,
+      concurrency: 4,
+      ...(isPooled ? { url: Redacted.value(pooler), pooler: true } : {})
     })
-    const slot: Slot = { id, worker, stopped: false }
+    const slot = { hand, isStopped: false, isAtWork: false }
+    void hand.atWork.then(() => (slot.isAtWork = true))
     slots.push(slot)
-    return slot
   })
 
-  const any = () => slots.filter(({ stopped, worker }) => !stopped && !worker.isGone())
-  const pick = <A>(all: ReadonlyArray<A>): A | undefined => all[Math.floor(chance() * all.length)]
-
-  // ---- load
-
-  const names: Array<string> = []
-  const ends = new Map<string, string>()
-  const start = Effect.gen(function* () {
-    const run = `${name}-${names.length}`
-    const saga = pick(["Linear", "Branches", "Planned"] satisfies Array<Sagas.Name>)!
-    const goesBack = chance() < 0.3
-    const last = saga === "Linear" ? 4 : 5
-    const orders: Array<Order> = [{ run, kind: "act", delayMillis: between(chance, 0, 250) }]
-    if (chance() < 0.3) orders.push({ run, kind: "act", step: between(chance, 1, 3), nth: 1, lose: true })
-    if (chance() < 0.3) orders.push({ run, kind: "undo", nth: 1, lose: true })
-    if (goesBack) orders.push({ run, kind: "act", step: last, refuse: true })
-    names.push(run)
-    ends.set(run, goesBack ? "rolled_back" : "completed")
-    yield* stage.order(orders)
-    yield* Stage.start(saga, run).pipe(Effect.retry(patiently))
-  })
+  const pick = () => {
+    const all = slots.filter(({ hand, isAtWork, isStopped }) => isAtWork && !isStopped && !hand.isGone())
+    return all[Math.floor(chance() * all.length)]
+  }
 
   // ---- trouble
 
   const kill = Effect.gen(function* () {
-    const slot = pick(any())
+    const slot = pick()
     if (slot === undefined) return
-    figures.kills++
-    yield* slot.worker.signal("SIGKILL")
     slots.splice(slots.indexOf(slot), 1)
-    yield* Effect.sleep(between(chance, 0, 300))
+    yield* Kills.kill(slot.hand, figures)
     yield* hire
   })
   const stop = Effect.gen(function* () {
-    const slot = pick(any())
+    const slot = pick()
     if (slot === undefined) return
     figures.stops++
-    slot.stopped = true
-    stoppedOnce.add(slot.id)
-    yield* slot.worker.signal("SIGSTOP")
-    const pause = between(chance, 1_600, 3_000)
+    slot.isStopped = true
+    stopped.add(slot.hand.name)
+    slot.hand.signal("SIGSTOP")
+    // Longer than the lease.
+    const pause = between(chance, 1_200, 3_000)
     yield* Effect.forkScoped(
       Effect.gen(function* () {
         yield* Effect.sleep(pause)
-        yield* slot.worker.signal("SIGCONT")
-        slot.stopped = false
+        slot.hand.signal("SIGCONT")
+        slot.isStopped = false
       })
     )
   })
   const restart = Effect.gen(function* () {
     figures.restarts++
-    yield* server.restart("immediate").pipe(Effect.retry(patiently), Effect.orDie)
+    yield* server.restart("immediate").pipe(Effect.retry(Load.patiently), Effect.orDie)
   })
   const session = Effect.gen(function* () {
     const isAll = chance() < 0.2
-    const killed = yield* stage.sql<{ n: number }>`select count(pg_terminate_backend(pid))::int as n from (
+    const killed = yield* sql<{ n: number }>`select count(pg_terminate_backend(pid))::int as n from (
       select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
         and application_name like 'makegood %' order by random() limit ${isAll ? 100 : 1}) s`
     figures.sessions += killed[0]?.n ?? 0
   }).pipe(Effect.ignore)
-  const swallow = Effect.gen(function* () {
+  const swallow = Effect.sync(() => {
     figures.swallowed++
     let left = between(chance, 1, 4)
     proxy.onRequest = () => (left-- > 0 ? "passThenCut" : "pass")
@@ -161,79 +163,67 @@ export const round = Effect.fnUntraced(function* ({ chance, figures, millis, nam
     figures.cuts++
     yield* proxy.cutAll
   })
+  const setClock = Effect.gen(function* () {
+    figures.databaseClockJumps++
+    yield* Effect.orDie(clock.jump(sql, chance))
+  })
+  const free = disk.free(sql).pipe(Effect.retry(Load.patiently), Effect.orDie)
+  const fill = Effect.gen(function* () {
+    yield* Effect.ignore(disk.fill(sql))
+    figures.disksFull++
+    const pause = between(chance, 300, 2_500)
+    yield* Effect.forkScoped(Effect.andThen(Effect.sleep(pause), free))
+  })
 
+  /** Every kind of trouble in each deck, in any order. */
+  const deck: Array<Effect.Effect<void, never, Scope.Scope | Stage.Stage>> = []
+  let isThrough = false
   const trouble = Effect.suspend(() => {
-    const dice = chance()
-    if (dice < 0.4) return kill
-    if (dice < 0.55) return stop
-    if (dice < 0.62) return restart
-    if (dice < 0.78) return session
-    if (dice < 0.88) return swallow
-    return dice < 0.95 ? blackHole : cut
+    if (deck.length === 0) {
+      deck.push(stop, stop, restart, session, session, swallow, swallow, blackHole, cut, setClock, setClock, fill)
+    }
+    return deck.splice(Math.floor(chance() * deck.length), 1)[0]!
   })
 
   for (let count = between(chance, 2, 3); count > 0; count--) yield* hire
   const until = performance.now() + millis
-  const loading = yield* Effect.forkScoped(
-    Effect.gen(function* () {
-      while (performance.now() < until) {
-        yield* start
-        yield* Effect.sleep(between(chance, 30, 250))
-      }
-    })
-  )
-  while (performance.now() < until) {
-    yield* Effect.sleep(between(chance, 100, 900))
-    yield* trouble
-  }
+  // However slow the machine is, no kind of trouble is left out.
+  const isOver = () => (performance.now() > until && isThrough) || load.wrongs.size > 0
+  const tending = Effect.gen(function* () {
+    while (!isOver()) {
+      yield* Effect.ignore(Effect.timeout(load.tend(false), "5 seconds"))
+      yield* Effect.sleep("100 millis")
+    }
+  })
+  const troubling = Effect.gen(function* () {
+    while (!isOver()) {
+      yield* Effect.sleep(between(chance, 50, 500))
+      yield* trouble
+      isThrough ||= deck.length === 0
+    }
+  })
+  const killing = Effect.gen(function* () {
+    while (!isOver()) {
+      yield* Effect.sleep(between(chance, 100, 600))
+      yield* kill
+    }
+  })
+  yield* Effect.all([tending, troubling, killing], { concurrency: "unbounded" })
 
   // ---- calm
 
-  isCalm = true
   proxy.onRequest = () => "pass"
+  yield* free
+  yield* server.start.pipe(Effect.retry(Load.patiently), Effect.orDie)
+  yield* Effect.orDie(clock.catchUp(sql))
   yield* proxy.cutAll
-  yield* hire
-  yield* Effect.ignore(Effect.timeout(Effect.exit(awaitFiber(loading)), "60 seconds"))
-  const wrongs: Array<string> = []
-  for (const run of names) {
-    const exit = yield* Effect.exit(
-      Effect.gen(function* () {
-        yield* freed(run)
-        return yield* Stage.judge(run)
-      })
-    )
-    if (exit._tag === "Failure") {
-      wrongs.push(`${run}: ${Cause.pretty(exit.cause)}`)
-      continue
-    }
-    const { state, wrong } = exit.value
-    for (const one of wrong) {
-      // What a process that stood still had sent may arrive late; the world knows it by its key.
-      if (one.startsWith("G5:") && Array.from(stoppedOnce).some((id) => one.includes(`${id} sent`))) figures.late++
-      else wrongs.push(`${run}: ${one}`)
-    }
-    if (state !== ends.get(run)) wrongs.push(`${run}: it is ${state}, and ${ends.get(run)} was meant`)
-  }
-  figures.runs += names.length
+  for (const { hand } of slots) hand.signal("SIGCONT")
+  const wrongs = yield* Kills.calm(load, crew)
+  for (const { hand } of slots) hand.signal("SIGKILL")
+  const judged = yield* setting.judge(load.meant, { clock, stopped })
+  figures.late += judged.late
+  figures.runs += judged.runs
+  figures.entries += judged.entries
   figures.rounds++
-  return wrongs
+  return [...wrongs, ...judged.wrongs]
 }, Effect.scoped)
-
-const awaitFiber = <A, E>(fiber: { readonly addObserver: (f: (exit: unknown) => void) => unknown }) =>
-  Effect.callback<A, E>((resume) => {
-    fiber.addObserver(() => resume(Effect.void as never))
-  })
-
-/** A run whose workers were killed five times in a row without progress waits for a person: here it goes on. */
-const freed = Effect.fnUntraced(function* (run: string) {
-  const { sql } = yield* Stage.Stage
-  for (let times = 0; times < 200; times++) {
-    const [row] = yield* sql<{ run_id: string; state: string; stuck_reason: string | null }>`
-      select run_id::text, state, stuck_reason from makegood.run where key = ${run}`.pipe(Effect.retry(patiently))
-    if (row?.stuck_reason !== "poison") {
-      if (row !== undefined && ["completed", "rolled_back", "partly_rolled_back"].includes(row.state)) return
-      if (times > 100) return
-    } else yield* Runs.resume(row.run_id, { by: "campaign" }).pipe(Effect.retry(patiently))
-    yield* Effect.sleep("100 millis")
-  }
-})

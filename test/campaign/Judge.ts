@@ -4,14 +4,16 @@
  */
 import { Effect, Option } from "effect"
 import { Runs } from "../../src/index.ts"
+import type { Stored } from "../../src/outbox/Entry.ts"
 import { Outbox } from "../../src/outbox/Outbox.ts"
-import { check } from "../../src/testing/internal/checkers/all.ts"
+import { checkers } from "../../src/testing/internal/checkers/all.ts"
 import type * as Evidence from "../../src/testing/internal/evidence.ts"
 import { type Definition, definition } from "../../src/tool/internal/definition.ts"
 import * as Plain from "../crash/sagas.ts"
 import type * as Line from "../crash/Ledger.ts"
 import * as Stage from "../crash/Stage.ts"
 import * as Verdict from "../crash/verdict.ts"
+import { DatabaseClock } from "./DatabaseClock.ts"
 import type { Meant } from "./Load.ts"
 import * as Sagas from "./sagas.ts"
 
@@ -33,12 +35,40 @@ const allowanceMillis = 50
 /** The sagas that {@link Verdict} knows. */
 const isPlain = ({ saga }: Meant) => saga !== "Family" && saga !== "Office"
 
-/** Everything that is wrong. All runs have ended, or should have. */
-export const judge = Effect.fnUntraced(function* (meant: ReadonlyArray<Meant>, from: number) {
+/** What came of a look at everything that was started since the last one. */
+export interface Judged {
+  readonly wrongs: ReadonlyArray<string>
+  /** Requests of workers that had stood still which came after the outcome of their call was recorded. */
+  readonly late: number
+  readonly runs: number
+  readonly entries: number
+}
+
+/** What has to be known to judge by. */
+export interface Circumstances {
+  readonly clock?: DatabaseClock
+  /** Workers that stood still: what one of them had sent may arrive any time later, and the world knows it by its key. */
+  readonly stopped?: ReadonlySet<string>
+}
+
+/** Gives everything that is wrong. All runs have ended, or should have. */
+export const make = () => {
+  const seen = new Set<string>()
+  return (meant: ReadonlyArray<Meant>, circumstances: Circumstances = {}) => judge(meant, seen, circumstances)
+}
+
+export type Judge = ReturnType<typeof make>
+
+const judge = Effect.fnUntraced(function* (
+  meant: ReadonlyArray<Meant>,
+  seen: Set<string>,
+  { clock = new DatabaseClock(), stopped = new Set() }: Circumstances
+) {
   const { book, sql } = yield* Stage.Stage
   const outbox = yield* Outbox
-  const ids = yield* sql<{ id: string }>`
-    select run_id::text as id from makegood.run where created_at >= to_timestamp(${from / 1_000}::float8) - interval '1 second'`
+  const all = yield* sql<{ id: string }>`select run_id::text as id from makegood.run`
+  const ids = all.filter(({ id }) => !seen.has(id))
+  for (const { id } of ids) seen.add(id)
   const runs = yield* Effect.forEach(
     ids,
     ({ id }) =>
@@ -54,8 +84,10 @@ export const judge = Effect.fnUntraced(function* (meant: ReadonlyArray<Meant>, f
   const workers = yield* sql<{ id: string; lease: number; died: number | null }>`
     select worker_id::text as id, makegood.millis(lease_until) as lease, makegood.millis(died_at) as died
     from makegood.worker`
-  const ledger = Array.from(books.values(), (lines) => lines.map(toLine)).flat()
-  const found = check({
+  const ledger = Array.from(books.values(), (lines) =>
+    lines.map((line) => toLine(line, stopped.has(line.worker)))
+  ).flat()
+  const evidence: Evidence.Evidence = {
     runs,
     ledger,
     inbox,
@@ -63,13 +95,15 @@ export const judge = Effect.fnUntraced(function* (meant: ReadonlyArray<Meant>, f
     allowanceMillis,
     workers: workers.map(({ died, id, lease }) => ({ id, leaseUntil: lease, diedAt: died ?? undefined })),
     starts: runs.map(({ run }) => ({ runId: run.runId, committed: true }))
-  })
+  }
+  const found = check(evidence, clock)
   const nameOf = new Map(runs.map(({ run }) => [run.runId, `${run.saga} ${run.key}`]))
   const wrongs = found.map(({ guarantee, runId, what }) => `${guarantee}: ${nameOf.get(runId ?? "") ?? ""}: ${what}`)
   const byKey = new Map(runs.map((one) => [one.run.key, one]))
   const rows = yield* sql<Verdict.CallRow & { readonly id: string }>`
     select run_id::text as id, path, key, state from makegood.calls`
   const calls = Map.groupBy(rows, ({ id }) => id)
+  let late = 0
   for (const one of meant) {
     const { run } = one
     const recorded = byKey.get(run)
@@ -88,7 +122,7 @@ export const judge = Effect.fnUntraced(function* (meant: ReadonlyArray<Meant>, f
       return {
         seq,
         epoch,
-        at,
+        at: clock.trueTime(at),
         kind: entry._tag,
         path: fields.path,
         act: fields.act,
@@ -96,14 +130,56 @@ export const judge = Effect.fnUntraced(function* (meant: ReadonlyArray<Meant>, f
         state: fields.state
       }
     })
-    const evidence = { state, entries, calls: calls.get(recorded.run.runId) ?? [], book: lines }
-    wrongs.push(...Verdict.violations(evidence).map((wrong) => `${run}: ${wrong}`))
+    const all = { state, entries, calls: calls.get(recorded.run.runId) ?? [], book: lines }
+    const isLate = (wrong: string) => Array.from(stopped).some((worker) => wrong.startsWith(`G5: ${worker} sent`))
+    const found = Verdict.violations(all)
+    late += found.filter(isLate).length
+    wrongs.push(...found.filter((wrong) => !isLate(wrong)).map((wrong) => `${run}: ${wrong}`))
   }
-  return { wrongs, runs: runs.length, entries: runs.reduce((sum, { entries }) => sum + entries.length, 0) }
+  for (const { entries, run } of runs) {
+    const name = (JSON.parse(run.payload) as { readonly run?: string } | null)?.run ?? run.key
+    if (!wrongs.some((wrong) => wrong.includes(name) || wrong.includes(run.key))) continue
+    wrongs.push(shown(`${run.saga} ${run.key}: ${run.state}`, entries, books.get(name) ?? []))
+  }
+  const entries = runs.reduce((sum, one) => sum + one.entries.length, 0)
+  return { wrongs, late, runs: runs.length, entries } satisfies Judged
 })
 
-const toLine = ({ at, came, key, kind, of, run, step }: Line.Line): Evidence.Line => ({
+/** All that is known of a run, for whoever wants to understand what went wrong. */
+const shown = (title: string, entries: ReadonlyArray<Stored>, lines: ReadonlyArray<Line.Line>): string =>
+  [
+    title,
+    ...entries.map(({ at, entry, epoch, seq }) => {
+      const { _tag, ...fields } = entry
+      return `  ${seq} epoch ${epoch} at ${at} ${_tag} ${JSON.stringify(fields)}`
+    }),
+    "  in the world:",
+    ...lines.map(
+      ({ at, came, key, kind, lost, of = "", step, worker }) =>
+        `  at ${at} ${kind} ${step} ${came}${lost ? ", reply lost" : ""}, by ${worker}, key ${key} ${of}`
+    )
+  ].join("\n")
+
+/** Every checker on its own, each with the times that it compares. */
+const check = (evidence: Evidence.Evidence, clock: DatabaseClock): ReadonlyArray<Evidence.Violation> => {
+  // With times of the world, by the world's clock.
+  const inTrueTime = {
+    ...evidence,
+    runs: evidence.runs.map(({ entries, run }) => ({
+      run,
+      entries: entries.map((stored) => ({ ...stored, at: clock.trueTime(stored.at) }))
+    }))
+  }
+  // What was due by a clock that was set back since cannot be seen to have been due.
+  const afterSetBack = { ...evidence, allowanceMillis: allowanceMillis + clock.furthestBackMillis }
+  return Object.entries(checkers).flatMap(([guarantee, checker]) =>
+    checker(guarantee === "G5" || guarantee === "G16" ? inTrueTime : guarantee === "G12" ? afterSetBack : evidence)
+  )
+}
+
+const toLine = ({ at, came, key, kind, of, run, step }: Line.Line, isLate: boolean): Evidence.Line => ({
   at,
+  ...(isLate ? { sentAt: 0 } : {}),
   kind,
   what: `${run}/${step}`,
   key,

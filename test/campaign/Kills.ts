@@ -8,8 +8,8 @@
 import { Cause, Effect } from "effect"
 import * as Stage from "../crash/Stage.ts"
 import { between, type Chance } from "../simulation/chance.ts"
-import type { Crew } from "./Crew.ts"
-import * as Judge from "./Judge.ts"
+import type { Crew, Hand } from "./Crew.ts"
+import type * as Judge from "./Judge.ts"
 import * as Load from "./Load.ts"
 
 /** What was done. */
@@ -34,16 +34,36 @@ export interface Options {
   /** When the killing ends at the latest, on the monotonic clock. */
   readonly until: number
   readonly crew: Crew
+  readonly judge: Judge.Judge
   readonly figures: Figures
 }
+
+/** Kills a worker if it is not dead already, and counts that where it held a run that had not ended. */
+export const kill = Effect.fnUntraced(function* (hand: Hand, figures: Figures) {
+  const { sql } = yield* Stage.Stage
+  hand.signal("SIGKILL")
+  yield* Effect.promise(() => hand.died)
+  // Whoever cannot say counts none.
+  const held = yield* sql<{ n: number }>`select count(*)::int as n
+    from makegood.run r join makegood.worker w on w.worker_id = r.owner
+    where w.name = ${hand.name} and r.state = 'running'`.pipe(
+    Effect.timeout("2 seconds"),
+    Effect.orElseSucceed(() => [])
+  )
+  const marks = hand.marks()
+  if ((held[0]?.n ?? 0) === 0 || marks.last === undefined) figures.idle++
+  else {
+    figures.kills++
+    figures.after.set(marks.last, (figures.after.get(marks.last) ?? 0) + 1)
+  }
+  return marks
+})
 
 /** How many work at a time. More of them wait for each other. */
 const workers = 3
 
 /** Kills so many, and gives what is wrong with what is left. */
-export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures, name, until }: Options) {
-  const { sql } = yield* Stage.Stage
-  const from = Date.now()
+export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures, judge, name, until }: Options) {
   const load = Load.make({ chance, name, open: 40, slowestMillis: 20 })
   const before = figures.kills
   const isOver = () => figures.kills - before >= count || performance.now() > until || load.wrongs.size > 0
@@ -69,18 +89,8 @@ export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures
         Effect.promise(() => hand.died),
         isGuided ? 300 : chance() < 0.25 ? between(chance, 0, 500) : between(chance, 0, 100)
       )
-      hand.signal("SIGKILL")
-      yield* Effect.promise(() => hand.died)
-      const [held] = yield* sql<{ n: number }>`select count(*)::int as n
-        from makegood.run r join makegood.worker w on w.worker_id = r.owner
-        where w.name = ${hand.name} and r.state = 'running'`
-      const { last, reached } = hand.marks()
+      const { last, reached } = yield* kill(hand, figures)
       for (const landmark of reached) deaths.set(landmark, (deaths.get(landmark) ?? 0) + (landmark === last ? 1 : 0))
-      if ((held?.n ?? 0) === 0 || last === undefined) figures.idle++
-      else {
-        figures.kills++
-        figures.after.set(last, (figures.after.get(last) ?? 0) + 1)
-      }
     }
   })
 
@@ -92,7 +102,7 @@ export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures
   })
   yield* Effect.all([tending, ...Array.from({ length: workers }, () => killing)], { concurrency: "unbounded" })
   const wrongs = yield* calm(load, crew)
-  const judged = yield* Judge.judge(load.meant, from)
+  const judged = yield* judge(load.meant)
   figures.runs += judged.runs
   figures.entries += judged.entries
   return [...wrongs, ...judged.wrongs]

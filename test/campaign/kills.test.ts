@@ -19,8 +19,7 @@ it.live(
         // A hang guard: what a slow machine needs it may have.
         millis: 1_200_000,
         seed,
-        url,
-        progress: () => {}
+        url
       }).pipe(Effect.provide(Stage.layerOn(url)))
       const seconds = Math.round((performance.now() - from) / 1_000)
       const { after, entries, kills, runs } = figures

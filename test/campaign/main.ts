@@ -5,19 +5,12 @@
  */
 import { Effect, Logger } from "effect"
 import { spawn } from "node:child_process"
-import { appendFileSync, existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { parseArgs } from "node:util"
 import * as Campaign from "./Campaign.ts"
-
-interface Line {
-  readonly at: string
-  readonly seed: number
-  readonly minutes: number
-  readonly figures: Readonly<Record<string, number>>
-  readonly violations: ReadonlyArray<string>
-}
+import type * as Chaos from "./Chaos.ts"
+import * as Tally from "./Tally.ts"
 
 const { values } = parseArgs({
   options: {
@@ -36,6 +29,8 @@ if (!(minutes > 0) || !Number.isInteger(seed) || seed < 0) {
 const millis = minutes * 60_000
 const began = performance.now()
 const figures: Record<string, number> = {}
+let chaosFigures: Chaos.Figures | undefined
+let facts: Readonly<Record<string, string>> = {}
 const violations: Array<string> = []
 const children = new Set<ReturnType<typeof spawn>>()
 const abort = new AbortController()
@@ -66,9 +61,15 @@ const part = (file: string): Promise<void> =>
     })
   })
 
+/** All figures as they are now. */
+const allFigures = (): Record<string, number> => {
+  const { after: _, ...own } = chaosFigures ?? {}
+  return { ...own, ...figures }
+}
+
 const progress = () => {
   const seconds = Math.round((performance.now() - began) / 1_000)
-  const told = Object.entries(figures)
+  const told = Object.entries(allFigures())
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`)
   console.log(`campaign: ${seconds} s of ${Math.round(millis / 1_000)}: ${told.join(", ")}`)
@@ -81,10 +82,12 @@ const chaos = Effect.runPromiseExit(
     millis,
     seed,
     roundMillis: 30_000,
-    progress: (own, wrongs) => {
-      Object.assign(figures, own)
-      found(wrongs)
-    }
+    killsBetween: 100,
+    told: (what, own) => {
+      facts = what
+      chaosFigures = own
+    },
+    found
   }).pipe(Effect.provide(Logger.layer([]))),
   { signal: abort.signal }
 ).then((exit) => {
@@ -94,32 +97,16 @@ await Promise.all([part("simulations.ts"), part("interleavings.ts"), chaos])
 clearInterval(ticking)
 progress()
 
-const line: Line = {
+Tally.append(values.ledger, {
   at: new Date().toISOString(),
   seed,
   minutes: Math.round((performance.now() - began) / 600) / 100,
-  figures,
+  figures: allFigures(),
+  landmarks: Object.fromEntries(chaosFigures?.after ?? []),
+  with: facts,
   violations
-}
-const before = existsSync(values.ledger)
-  ? readFileSync(values.ledger, "utf8")
-      .split("\n")
-      .filter((text) => text !== "")
-      .map((text) => JSON.parse(text) as Line)
-  : []
-appendFileSync(values.ledger, `${JSON.stringify(line)}\n`)
-
-const all = [...before, line]
-const sum = (name: string) => all.reduce((total, one) => total + (one.figures[name] ?? 0), 0)
-const rows = [
-  ["", "this campaign", `all ${all.length}`],
-  ["minutes", String(line.minutes), all.reduce((total, one) => total + one.minutes, 0).toFixed(2)],
-  ...Object.keys(figures).map((name) => [name, String(figures[name]), String(sum(name))]),
-  ["violations", String(violations.length), String(all.reduce((total, one) => total + one.violations.length, 0))]
-]
-for (const [name = "", own = "", total = ""] of rows) {
-  console.log(`${name.padEnd(14)}${own.padStart(14)}${total.padStart(14)}`)
-}
+})
+for (const row of Tally.table(Tally.read(values.ledger))) console.log(row)
 if (violations.length > 0)
   console.log(`campaign: FAILED. Again: npm run campaign -- --minutes ${minutes} --seed ${seed}`)
 process.exit(violations.length > 0 ? 1 : 0)

@@ -11,7 +11,10 @@ for (let next = Number(seed); performance.now() < until; next++) {
   sum.simulations++
   sum.deaths += report.deaths
   sum.faults += report.troubles
-  const wrongs = report.wrongs.map((wrong) => `simulation of seed ${next}: ${wrong}`)
+  const wrongs = report.wrongs.map(
+    (wrong) =>
+      `simulation of seed ${next}: ${wrong} (replay: MAKEGOOD_SEED=${next} MAKEGOOD_SIMULATIONS=1 MAKEGOOD_SHOW=1 npm exec -- vitest run test/simulation)`
+  )
   if (wrongs.length > 0 || performance.now() - said > 5_000) {
     said = performance.now()
     console.log(JSON.stringify({ figures: sum, wrongs }))

@@ -6,6 +6,8 @@ import type { Came, Request } from "./Ledger.ts"
 
 const worldUrl = process.env["MAKEGOOD_TEST_WORLD_URL"] ?? ""
 const me = process.env["MAKEGOOD_TEST_NAME"] ?? "test"
+/** Whether every further attempt has a key of its own: a mistake to be found. */
+const isPlanted = process.env["MAKEGOOD_TEST_PLANT"] === "keys"
 
 /** The world said no. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { step: Schema.Number }) {}
@@ -52,12 +54,14 @@ export const failure = Schema.Union([Refused, NoAnswer])
 const classify = { Refused: Failure.permanent, NoAnswer: Failure.inDoubt }
 const retry = { transient: Schedule.spaced("20 millis").pipe(Schedule.upTo({ times: 500 })) }
 /** How a target that knows keys is asked again. */
-export const sameKey = Tool.sameKey({ validFor: "1 hour" })
+export const sameKey = Tool.sameKey({ validFor: "30 days" })
 type Step = { readonly run: string; readonly step: number }
 
 /** Executes a call there. */
-export const act = (target: Request["target"]) => (step: Step, call: Tool.Call) =>
-  Effect.as(ask({ kind: "act", target, ...step, key: call.key }), { act: call.key })
+export const act = (target: Request["target"]) => (step: Step, call: Tool.Call) => {
+  const key = isPlanted && call.attempt > 1 ? `${call.key}-again` : call.key
+  return Effect.as(ask({ kind: "act", target, ...step, key }), { act: key })
+}
 
 /** Takes back there what an {@link act} has done. */
 export const undo =

@@ -6,72 +6,21 @@
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Redacted } from "effect"
-import { spawn } from "node:child_process"
-import { once } from "node:events"
-import { chown, readdir, readFile, writeFile } from "node:fs/promises"
-import * as net from "node:net"
+import { Effect, Layer } from "effect"
+import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { OutboxSuite } from "../../src/testing/index.ts"
 import * as Database from "../Database.ts"
+import * as Pooler from "../Pooler.ts"
 import { claim, without } from "./Rule.ts"
 import * as Stage from "./Stage.ts"
 import { original } from "./Mutant.ts"
 
-const freePort = Effect.callback<number>((resume) => {
-  const server = net.createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as net.AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
-
-const nobody = 65_534
-
-/** A PgBouncer before a new database, with fewer connections to the server than the outbox has to it. */
-const bouncer = (binary: string) =>
+/** A client that goes through a PgBouncer, with fewer connections to a new database than the outbox has to it. */
+const bouncer = (program: string) =>
   Effect.gen(function* () {
-    const url = new URL(Redacted.value(yield* Database.fresh))
-    const folder = yield* Database.temporaryDirectory
-    const port = yield* freePort
-    const config = join(folder, "pgbouncer.ini")
-    yield* Effect.promise(async () => {
-      await writeFile(
-        config,
-        `[databases]
-* = host=${url.hostname} port=${url.port} user=${url.username} password=${decodeURIComponent(url.password)}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-auth_type = any
-pool_mode = transaction
-default_pool_size = 3
-unix_socket_dir =
-`
-      )
-      // PgBouncer refuses to run as root.
-      if (process.getuid?.() === 0) await Promise.all([folder, config].map((path) => chown(path, nobody, nobody)))
-    })
-    yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const user = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {}
-        const child = spawn(binary, [config], { stdio: "ignore", ...user })
-        return { child, exited: once(child, "exit") }
-      }),
-      ({ child, exited }) =>
-        Effect.promise(async () => {
-          child.kill("SIGKILL")
-          await exited
-        })
-    )
-    const answers = Effect.callback<boolean>((resume) => {
-      const socket = net.connect(port, "127.0.0.1")
-      socket.once("connect", () => resume(Effect.succeed(true)))
-      socket.once("error", () => resume(Effect.succeed(false)))
-      return Effect.sync(() => socket.destroy())
-    })
-    yield* Stage.until(answers)
-    url.host = `127.0.0.1:${port}`
-    return PgClient.layer({ url: Redacted.make(url.href), prepare: false, maxConnections: 10 })
+    const url = yield* Pooler.open(program, yield* Database.fresh)
+    return PgClient.layer({ url, prepare: false, maxConnections: 10 })
   })
 
 const { MAKEGOOD_PGBOUNCER: binary } = process.env
