@@ -123,6 +123,31 @@ describe("the budget of an agent that calls another", () => {
     }).pipe(withWorker(Layer.merge(live(Boss, boss, { concurrency: 1 }), live(Helper, helper))))
   })
 
+  claim("stays as it was taken: another worker that has more of them work at a time divides only what is left", () => {
+    const { Hold, world } = desk({ hold: { script: ["hang"], timeout: "1 minute" } })
+    const Helper = Agent.make("Helper", { version: 1, tools: [Hold] })
+    const Boss = Agent.make("Boss", { version: 1, tools: [Helper.saga, Hold], budget: { calls: { Hold: 4 } } })
+    const helper = new Scripted([calls(["Hold", x]), says("Helped.")])
+    const both = calls(["Helper", { id: "1", prompt: "Help." }], ["Helper", { id: "2", prompt: "Help." }])
+    const boss = new Scripted([both, says("Done.")])
+    const helpers = live(Helper, helper)
+    return Effect.gen(function* () {
+      const runId = yield* Effect.gen(function* () {
+        const { runId } = yield* Boss.start({ id: "a", prompt: "Do it." })
+        yield* until(() => world.count("Hold:x") === 1)
+        return runId
+      }).pipe(withWorker(Layer.merge(live(Boss, boss, { concurrency: 1 }), helpers), { grace: 0 }))
+      yield* Effect.gen(function* () {
+        const second = yield* stuckChild(runId)
+        assert.include(second.stuck?.why, "turns does not reach: 0 of 0 are spent, and 1 more")
+        const granted = yield* goOn(second, Runs.grant(second.runId, somebody))
+        assert.include(granted.stuck?.why, "calls.Hold does not reach: 0 of 0 are spent, and 1 more")
+        yield* goOn(granted, Runs.grant(second.runId, { ...somebody, to: 1 }))
+        assert.strictEqual((yield* atRest(runId)).state, "completed")
+      }).pipe(withWorker(Layer.merge(live(Boss, boss), helpers), { grace: 0 }))
+    })
+  })
+
   claim("keeps what one that gave up was paid, and has back what it charged and took back", () => {
     const { charged, Charge } = till()
     const Helper = Agent.make("Helper", { version: 1, tools: [Charge] })

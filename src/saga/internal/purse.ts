@@ -218,16 +218,25 @@ export const askChild = (what: string, step: Child): Effect.Effect<unknown, unkn
 
 const allowed = Effect.fnUntraced(function* (what: string, step: Child, around: Surrounding, purse: Purse) {
   const { places, usedBy } = around
-  const taken = take(purse, divisor(places))
+  const giveBack = (given: Allowance) => {
+    for (const [name, { most }] of Object.entries(given)) use(purse, name, -most)
+  }
+  // At once, so that no other branch takes the same.
+  let taken = take(purse, divisor(places))
   places.taken++
   const allowance = yield* ask<Allowance, never, never>(what, {
     _tag: "record",
     name: "Allowance",
     schema: Allowance,
-    effect: Effect.succeed(taken)
+    // And anew where it comes to be recorded: only after a replay it is known what the record has for the others.
+    effect: Effect.sync(() => {
+      giveBack(taken)
+      return (taken = take(purse, divisor({ ...places, taken: places.taken - 1 })))
+    })
   })
-  // On a replay, what was recorded counts.
-  for (const name of names(purse)) use(purse, name, (allowance[name]?.most ?? 0) - (taken[name]?.most ?? 0))
+  // What was recorded counts.
+  giveBack(taken)
+  for (const [name, { most }] of Object.entries(allowance)) use(purse, name, most)
   let run = ""
   const exit = yield* Effect.exit(
     ask<unknown, unknown, never>(what, {
