@@ -103,6 +103,8 @@ export const nullIfRefused = (asked: Effect.Effect<Schema.Json, McpFailed>): Eff
 
 /** How the tools of a server become tools. */
 export interface Options {
+  /** The tools that are made, by the names the server gives. A declaration may call the others too. Default: all. */
+  readonly only?: ReadonlyArray<string>
   /** What the server does not say, by the names it gives. */
   readonly declare?: Readonly<Record<string, Declaration>>
   /** Stands before each name, for servers whose tools are called alike. Default: nothing. */
@@ -150,10 +152,11 @@ export const fromMcp = Effect.fnUntraced(function* (
   const listed = yield* client.listTools()
   const { concurrency = 1, declare = {}, timeout = "30 seconds", trustHints = false } = options
   const patience = Duration.divideUnsafe(Duration.fromInputUnsafe(timeout), 3)
-  const strange = Object.keys(declare).find((name) => listed.every((tool) => tool.name !== name))
+  const { only = listed.map(({ name }) => name) } = options
+  const strange = [...only, ...Object.keys(declare)].find((name) => listed.every((tool) => tool.name !== name))
   if (strange !== undefined) {
     return yield* Effect.die(
-      new TypeError(`The MCP server has no tool ${strange}, which is declared. No tool was made. Declare what it has.`)
+      new TypeError(`The MCP server has no tool ${strange}, which is asked for. No tool was made. Name what it has.`)
     )
   }
   const declared = new Map(
@@ -171,7 +174,8 @@ export const fromMcp = Effect.fnUntraced(function* (
     const called = call(client, tool, given, patience)
     return declared.get(name)!._tag === "reads" ? called : inTurn(turns, name, called, patience)
   }
-  return listed.map((tool) => toolOf(tool, declared.get(tool.name)!, options, ask))
+  const wanted = listed.filter(({ name }) => only.includes(name))
+  return wanted.map((tool) => toolOf(tool, declared.get(tool.name)!, options, ask))
 })
 
 /** Waits for its turn, well within the time that an attempt has. */

@@ -1,7 +1,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Exit, Layer } from "effect"
-import { McpClient, McpProtocol } from "effect/ai"
+import { McpClient, McpClientError, McpProtocol } from "effect/ai"
 import { ChildProcess } from "effect/process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -67,8 +67,12 @@ describe("the tools of an MCP server", () => {
         "notes-count": "query",
         "notes-odd": "irreversible"
       })
-      const strange = yield* Effect.exit(McpTools.fromMcp(client, { declare: { write: McpTools.reads } }))
-      assert.isTrue(Exit.hasDies(strange))
+      assert.deepStrictEqual(kinds(yield* McpTools.fromMcp(client, { declare, only: ["write_note"] })), {
+        write_note: "reversible"
+      })
+      for (const options of [{ declare: { write: McpTools.reads } }, { only: ["write"] }]) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(McpTools.fromMcp(client, options))))
+      }
     }).pipe(Effect.scoped)
   )
 
@@ -137,5 +141,60 @@ describe("the tools of an MCP server", () => {
       yield* doTask(Desk).pipe(withWorker(live(Desk, model)))
       assert.strictEqual(read("a"), "kept")
     }).pipe(Effect.scoped)
+  )
+
+  claim("are refused before any agent has them where a server gives names that no path can have, or one twice", () =>
+    Effect.gen(function* () {
+      const serving = (...names: ReadonlyArray<string>) =>
+        McpTools.fromMcp({
+          listTools: () => Effect.succeed(names.map((name) => ({ name, inputSchema: { type: "object" } })) as never),
+          callTool: () => Effect.die("not called")
+        })
+      for (const name of ["__proto__", "../../etc", "2fa", "", "~1!compensate", "@people"]) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(serving(name))), name)
+      }
+      for (const names of [["a.b", "a_b"], ["Undo"], ["GiveUp"]]) {
+        const tools = yield* serving(...names)
+        assert.throws(() => Agent.make("Desk", { version: 1, tools }), TypeError)
+      }
+      assert.strictEqual((yield* serving("constructor"))[0]!.name, "constructor")
+    })
+  )
+
+  claim("are told apart by what their server answers: refused, lost, or not even asked", () =>
+    Effect.gen(function* () {
+      const { McpClientError: Failed, ProtocolError, TransportError } = McpClientError
+      const answers: Record<string, McpClientError.McpClientError> = {
+        refused: new Failed({ reason: new ProtocolError({ code: -32_602, description: "no" }) }),
+        lost: new Failed({ reason: new ProtocolError({ code: -32_603, description: "no" }) })
+      }
+      let away = 0
+      const [tool] = yield* McpTools.fromMcp({
+        listTools: () =>
+          Effect.succeed([
+            { name: "ask", inputSchema: { type: "object", properties: { how: { type: "string" } } } }
+          ] as never),
+        callTool: ({ arguments: given }) => Effect.fail(answers[String(given?.["how"])]!),
+        ready: Effect.suspend(() =>
+          away-- > 0 ? Effect.fail(new Failed({ reason: new TransportError({ description: "no" }) })) : Effect.void
+        )
+      })
+      const Desk = Agent.make("Desk", { version: 1, tools: [tool!] })
+      const model = new Scripted([
+        calls(["ask", { how: "refused" }]),
+        () => {
+          away = 2
+          return calls(["ask", { how: "refused" }])
+        },
+        calls(["ask", { how: "lost" }])
+      ])
+      const run = yield* doTask(Desk).pipe(withWorker(live(Desk, model)))
+      assert.deepInclude(model.results(2)[0]!.result as object, { _tag: "McpFailed", means: "refused" })
+      assert.deepStrictEqual([run.stuck?.reason, run.stuck?.path], ["in_doubt", "turn-3/0/ask"])
+      assert.deepStrictEqual(
+        run.calls.filter(({ tool: of }) => of === "ask").map(({ attempts }) => attempts),
+        [1, 3, 1]
+      )
+    })
   )
 })
