@@ -3,7 +3,7 @@ import { ConfigProvider, Effect, ExecutionPlan, Fiber, Layer, Logger, Schedule, 
 import { LanguageModel, Prompt, type Response, Tool as AiTool, Toolkit } from "effect/ai"
 import { FetchHttpClient } from "effect/http"
 import { Agent, Anthropic, OpenAi, Transcript } from "../../src/agent/index.ts"
-import { Failure, Outbox, Runs, Tool } from "../../src/index.ts"
+import { Failure, Outbox, Runs } from "../../src/index.ts"
 import { atRest, bury, claim, goOn, resultOf, somebody, until, withWorker } from "../worker/bench.ts"
 import { desk } from "./desk.ts"
 import * as Loopback from "./Loopback.ts"
@@ -53,8 +53,9 @@ const given = Effect.fnUntraced(function* (
   return { Desk, layer, server, world: tools.world }
 })
 
-const start = (agent: { readonly start: Agent.Agent<string, string, string, never>["start"] }) =>
-  agent.start({ id: "a", prompt: "Hold x and y." })
+const start = <S>(agent: {
+  readonly start: (task: Agent.Task) => Effect.Effect<Runs.Handle<S, Agent.GaveUp>, Runs.RunsError, Runs.Runs>
+}) => agent.start({ id: "a", prompt: "Hold x and y." })
 
 /** The recorded answers of a run's model. */
 const answersOf = Effect.fnUntraced(function* (runId: string) {
@@ -363,7 +364,7 @@ describe("a plan of both", () => {
       const { Look } = desk()
       const Desk = Agent.make("Desk", {
         version: 1,
-        tools: [Look as Tool.Tool<"Look", typeof x, string, never, never>]
+        tools: [Look]
       })
       const model = ExecutionPlan.make({ provide: providers.openai.model }, { provide: providers.anthropic.model })
       const settings = { ...providers.openai.settings(openai.url), ...providers.anthropic.settings(anthropic.url) }
