@@ -9,10 +9,10 @@ import * as net from "node:net"
 import { delimiter, join } from "node:path"
 import * as Database from "./Database.ts"
 
-/** The program: at MAKEGOOD_PGBOUNCER, or where systems put it. */
+/** The program: at MAKEGOOD_PGBOUNCER, which may be empty for none, or where systems put it. */
 export const binary = (): string | undefined => {
   const given = process.env["MAKEGOOD_PGBOUNCER"]
-  if (given !== undefined) return given
+  if (given !== undefined) return given === "" ? undefined : given
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"]
   return folders.map((folder) => join(folder, "pgbouncer")).find(existsSync)
 }

@@ -1,5 +1,6 @@
 /** Rounds one after the other, until the time is over or something is wrong. */
-import { Effect, Redacted } from "effect"
+import { Effect } from "effect"
+import type { Redacted } from "effect"
 import { Embedded } from "../../src/embedded/index.ts"
 import * as Stage from "../crash/Stage.ts"
 import * as Pooler from "../Pooler.ts"

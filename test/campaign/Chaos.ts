@@ -166,6 +166,9 @@ export const round = Effect.fnUntraced(function* ({ chance, figures, millis, nam
   const setClock = Effect.gen(function* () {
     figures.databaseClockJumps++
     yield* Effect.orDie(clock.jump(sql, chance))
+    const pause = between(chance, 300, 2_000)
+    // Else all that waits for a time, or for the end of a lease, would wait for hours.
+    yield* Effect.forkScoped(Effect.andThen(Effect.sleep(pause), Effect.orDie(clock.catchUp(sql))))
   })
   const free = disk.free(sql).pipe(Effect.retry(Load.patiently), Effect.orDie)
   const fill = Effect.gen(function* () {
