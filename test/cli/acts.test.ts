@@ -82,6 +82,7 @@ describe("a run that waits", () => {
       assert.deepStrictEqual(yield* atRest(url, waits!, good!), ["waiting", "completed"])
       yield* says(url, [
         ["runs resume Trip/waits-1", 5, new RegExp(`is not stuck: it is waiting\\. ${nothing}`)],
+        ["runs grant Trip/waits-1", 5, new RegExp(`is not stuck: it is waiting\\. ${nothing}`)],
         ["runs retry Trip/waits-1", 5, new RegExp(`is not stuck: it is waiting\\. ${nothing}`)],
         ["runs release Trip/waits-1", 5, new RegExp(`is not held\\. ${nothing}`)],
         ["resolve Trip/waits-1 HoldSeat --did-not-happen", 5, /is not stuck: it is waiting/],
