@@ -35,9 +35,13 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         if (part.tool === "Held")
           return step === undefined ? { _tag: "open", at } : { _tag: "gave", value: "held", at: step.seq }
         if (step !== undefined) return outcomeOf(step, at)
-        // Given up while it waited for somebody's word, or for a lock: that wait was awaited.
+        // Given up while it waited for somebody's word, or for a lock: what was answered was awaited, and what was withdrawn
+        // ended at once.
         const waits = (["approval", "lock", "pause"] as const).map((wait) => state.waits.get(Path.waitOf(path, wait)))
-        return { _tag: "open", at: Math.max(at, ...waits.map((wait) => wait?.outcome?.seq ?? 0)) }
+        const answered = waits.flatMap((wait) =>
+          wait?.outcome?.entry.how === "withdrawn" ? [] : (wait?.outcome ?? [])
+        )
+        return { _tag: "open", at: Math.max(at, ...answered.map(({ seq }) => seq)) }
       }
       case "child":
         return outcomeOf(state.steps.get(scope.next("Child")), at)

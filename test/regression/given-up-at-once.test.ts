@@ -1,0 +1,62 @@
+/**
+ * Of two branches that fail in one commit, the one whose time was over first is heard, live and from every place in the
+ * record. The campaign's model had it otherwise where that branch's own wait was withdrawn later.
+ */
+import { assert } from "@effect/vitest"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { Approval, Outbox, Runs, Saga, Tool } from "../../src/index.ts"
+import { claim, recordOf, resultOf, withWorker } from "../worker/bench.ts"
+
+const Asked = Tool.make("Asked", {
+  parameters: { of: Schema.String },
+  needsApproval: true,
+  execute: () => Effect.void,
+  compensate: () => Effect.void,
+  inDoubt: Tool.idempotent
+})
+
+const Trip = Saga.make("Trip", {
+  version: 1,
+  payload: { id: Schema.String },
+  error: Schema.Union([Approval.Refused, Saga.DeadlinePassed]),
+  tools: [Asked],
+  idempotencyKey: ({ id }) => id
+})
+
+const TripLive = Trip.toLayer(() =>
+  Saga.all({ left: Asked({ of: "left" }), right: Saga.within(Asked({ of: "right" }), "100 millis") }).pipe(
+    Effect.asVoid
+  )
+)
+
+const becomes = (runId: string, wanted: "waiting" | "rolled_back") =>
+  Effect.repeat(Effect.delay(Runs.get(runId), "5 millis"), { until: ({ state }) => state === wanted })
+
+claim("a branch that is given up while it waits for a word has failed where its time was over", () =>
+  Effect.gen(function* () {
+    const { runId } = yield* Trip.start({ id: "first" }).pipe(Effect.provide(Runs.layer))
+    yield* becomes(runId, "waiting").pipe(withWorker(TripLive, { hold: 0 }))
+    yield* Effect.gen(function* () {
+      for (const { digest, path } of yield* Stream.runCollect(Runs.approvals())) {
+        yield* Runs.reject(runId, path, { digest, why: "no" }, Approval.person("ada"))
+      }
+    }).pipe(Effect.provide(Runs.layer))
+    yield* Effect.sleep("150 millis")
+    const run = yield* becomes(runId, "rolled_back").pipe(withWorker(TripLive, { hold: 0 }))
+    assert.strictEqual(resultOf(run)._tag, "DeadlinePassed")
+
+    const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
+    const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+    const due = places.indexOf("answered right/within/limit/sleep")
+    // Both branches had failed by then, and neither had been heard.
+    assert.isAbove(places.indexOf("failed left/Asked"), due)
+    for (let cut = due + 1; cut <= places.indexOf("rollback_began"); cut++) {
+      const kept = record.slice(0, cut).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
+      yield* Effect.gen(function* () {
+        const again = yield* recordOf(Trip as unknown as Parameters<typeof recordOf>[0], () => kept)
+        const replayed = yield* becomes(again, "rolled_back").pipe(withWorker(TripLive, { hold: 0 }))
+        assert.strictEqual(resultOf(replayed)._tag, "DeadlinePassed", `cut before ${places[cut]}`)
+      }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
+    }
+  })
+)
