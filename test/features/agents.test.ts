@@ -45,7 +45,7 @@ describe("an agent", () => {
         standIns: FakeWorld.standIns(tools)
       })
     },
-    { ends: ["completed", "rolled_back", "partly_rolled_back"], pairs: 200 }
+    { ends: ["completed", "rolled_back", "partly_rolled_back"], pairs: 120 }
   )
 
   madeGood(
@@ -64,7 +64,7 @@ describe("an agent", () => {
         standIns: FakeWorld.standIns(tools)
       })
     },
-    { ends: ["completed", "rolled_back"], seldomTakenBack: ["C"], pairs: 150 }
+    { ends: ["completed", "rolled_back"], seldomTakenBack: ["C"], pairs: 80 }
   )
 
   madeGood(
@@ -85,7 +85,7 @@ describe("an agent", () => {
         standIns: FakeWorld.standIns(tools)
       })
     },
-    { ends: ["completed", "rolled_back"], pairs: 150 }
+    { ends: ["completed", "rolled_back"], pairs: 80 }
   )
 
   madeGood(
@@ -118,7 +118,7 @@ describe("an agent", () => {
           }).pipe(Effect.ignore)
       })
     },
-    { ends: ["completed", "rolled_back"], pairs: 150 }
+    { ends: ["completed", "rolled_back"], pairs: 80 }
   )
 })
 
@@ -174,6 +174,8 @@ const hear = (reader: Reader["Service"], { id, told }: Transcript.Part): void =>
     }
     case "ended":
       reader.end = told.state
+      return
+    default:
   }
 }
 

@@ -73,7 +73,7 @@ describe("a thread", () => {
           )
       })
     },
-    { ends: ["completed", "rolled_back"], neverCalled: ["UndoTurn"], pairs: 150 }
+    { ends: ["completed", "rolled_back"], neverCalled: ["UndoTurn"], pairs: 80 }
   )
 
   madeGood(
@@ -124,7 +124,7 @@ describe("an agent over its budget", () => {
         standIns: FakeWorld.standIns(tools),
         meanwhile: overBudget((runId) => Runs.grant(runId, { by: "ada", id: "more" }))
       }),
-    { ends: ["completed", "rolled_back"], pairs: 150 }
+    { ends: ["completed", "rolled_back"], pairs: 80 }
   )
 
   madeGood(
@@ -162,7 +162,7 @@ describe("an agent in a saga", () => {
       )
       return SagaTest.explore(Trip, { ...given, layer, standIns: FakeWorld.standIns(tools) })
     },
-    { ends: ["completed", "rolled_back"], reached: ["savepoint_taken_back.after-commit"], pairs: 200 }
+    { ends: ["completed", "rolled_back"], reached: ["savepoint_taken_back.after-commit"], pairs: 120 }
   )
 
   madeGood(
@@ -180,6 +180,6 @@ describe("an agent in a saga", () => {
       const layer = Layer.merge(Boss.toLayer({ model: boss }), Clerk.toLayer({ model: clerk }))
       return SagaTest.explore(Boss.saga, { ...given, payload: task, layer, standIns: FakeWorld.standIns(tools) })
     },
-    { ends: ["completed", "rolled_back"], pairs: 150 }
+    { ends: ["completed", "rolled_back"], pairs: 80 }
   )
 })

@@ -51,17 +51,17 @@ const discard = Effect.fnUntraced(function* (path: string, as: string, ask: McpT
 /** How each of its tools is taken back. `trash`: a folder of the server for what was made and is not wanted any more. */
 export const declarations = (trash: string): Readonly<Record<string, McpTools.Declaration>> => {
   const write: McpTools.Declaration = McpTools.reversible({
-    before: ({ path }, ask) => read(String(path), ask),
+    before: ({ path }, ask) => read(path as string, ask),
     compensate: ({ before, key, parameters: { path } }, ask) =>
       before === null
-        ? discard(String(path), join(trash, key), ask)
+        ? discard(path as string, join(trash, key), ask)
         : ask("write_file", { path: path!, content: before }),
     inDoubt: Tool.idempotent
   })
   return {
     write_file: write,
     edit_file: McpTools.reversible({
-      before: ({ path }, ask) => read(String(path), ask),
+      before: ({ path }, ask) => read(path as string, ask),
       compensate: ({ before, parameters: { path } }, ask) => ask("write_file", { path: path!, content: before }),
       inDoubt: {
         lookup: ({ edits, path }, ask) =>
@@ -77,12 +77,12 @@ export const declarations = (trash: string): Readonly<Record<string, McpTools.De
     }),
     move_file: McpTools.reversible({
       compensate: Effect.fnUntraced(function* ({ parameters: { destination, source } }, ask) {
-        if (yield* isThere(String(source), ask)) return
+        if (yield* isThere(source as string, ask)) return
         yield* ask("move_file", { source: destination!, destination: source! })
       }),
       inDoubt: {
         lookup: ({ source }, ask) =>
-          Effect.map(isThere(String(source), ask), (isStill) => (isStill ? Option.none() : Option.some("moved"))),
+          Effect.map(isThere(source as string, ask), (isStill) => (isStill ? Option.none() : Option.some("moved"))),
         settle: 0
       }
     }),
@@ -90,11 +90,11 @@ export const declarations = (trash: string): Readonly<Record<string, McpTools.De
       // It makes all that is missing on the way: the topmost of that is what is taken back.
       before: Effect.fnUntraced(function* ({ path }, ask) {
         let missing: string | null = null
-        for (let one = String(path); one !== "/" && !(yield* isThere(one, ask)); one = join(one, "..")) missing = one
+        for (let one = path as string; one !== "/" && !(yield* isThere(one, ask)); one = join(one, "..")) missing = one
         return missing
       }),
       compensate: ({ before, key }, ask) =>
-        before === null ? Effect.void : discard(String(before), join(trash, key), ask),
+        before === null ? Effect.void : discard(before as string, join(trash, key), ask),
       inDoubt: Tool.idempotent
     })
   }
