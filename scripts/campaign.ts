@@ -13,7 +13,8 @@
  * record, the world's book, and the line to say again. `npm test` runs the same in a short form, with 1,500 kills.
  *
  * The disk is one of its own where this process may mount one (as root on Linux); otherwise entries are refused as if it were
- * full. PgBouncer is the one at MAKEGOOD_PGBOUNCER, or on the PATH. The table says what there was.
+ * full. PgBouncer is the one at MAKEGOOD_PGBOUNCER, or on the PATH. The table says what there was. `--lease` says how many
+ * milliseconds the workers' leases last.
  */
 import { spawn } from "node:child_process"
 import { join } from "node:path"

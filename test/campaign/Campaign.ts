@@ -13,11 +13,14 @@ import * as Disk from "./Disk.ts"
 import * as Judge from "./Judge.ts"
 import * as Kills from "./Kills.ts"
 
-/** How long workers of campaigns have a lease. */
-const leaseMillis = 400
+/**
+ * How long workers of campaigns have a lease by default: short, so that what they leave is soon taken up, and long enough for
+ * a busy machine.
+ */
+export const defaultLeaseMillis = 600
 
 /** A crew that starts in half the time from its second worker on. */
-const crewAt = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
+const crewAt = Effect.fnUntraced(function* (url: Redacted.Redacted<string>, leaseMillis = defaultLeaseMillis) {
   const { worldUrl } = yield* Stage.Stage
   const crew = yield* Crew.make({ url, worldUrl, leaseMillis, spare: 2 })
   const first = yield* crew.prime
@@ -55,6 +58,7 @@ export interface Options {
   /** Of chaos; after each some kills follow one another as fast as they can. */
   readonly roundMillis: number
   readonly killsBetween: number
+  readonly leaseMillis?: number
   /** Told at the beginning what there is to make trouble with, and where the figures grow. */
   readonly told?: (what: Readonly<Record<string, string>>, figures: Chaos.Figures) => void
   /** Told what is wrong after each round. */
@@ -85,7 +89,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
       pooler,
       disk,
       clock: new DatabaseClock(),
-      crew: yield* crewAt(proxy.url),
+      crew: yield* crewAt(proxy.url, options.leaseMillis),
       judge: Judge.make()
     }
     const until = performance.now() + millis

@@ -83,11 +83,11 @@ export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures
       // One that finds nothing to do has had its time as well.
       yield* Effect.timeoutOption(
         Effect.promise(() => hand.atWork),
-        2_000
+        10_000
       )
       yield* Effect.timeoutOption(
         Effect.promise(() => hand.died),
-        isGuided ? 300 : chance() < 0.25 ? between(chance, 0, 500) : between(chance, 0, 100)
+        isGuided ? 220 : chance() < 0.15 ? between(chance, 0, 500) : between(chance, 0, 100)
       )
       const { last, reached } = yield* kill(hand, figures)
       for (const landmark of reached) deaths.set(landmark, (deaths.get(landmark) ?? 0) + (landmark === last ? 1 : 0))
@@ -108,13 +108,13 @@ export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures
   return [...wrongs, ...judged.wrongs]
 })
 
-/** Nobody is killed any more: gives what is wrong with runs that have not ended in a minute, though workers are there. */
+/** Nobody is killed any more: gives what is wrong with runs that will not end though workers are there. */
 export const calm = Effect.fnUntraced(function* (load: Load.Load, crew: Crew) {
   const hands = yield* Effect.forEach([1, 2], () => crew.hire({ concurrency: 50 }))
   const ended = Effect.gen(function* () {
     while (load.wrongs.size === 0 && (yield* load.tend(true)) > 0) yield* Effect.sleep("100 millis")
   })
-  const exit = yield* Effect.exit(Effect.timeout(ended, "60 seconds"))
+  const exit = yield* Effect.exit(Effect.timeout(ended, "4 minutes"))
   const wrongs = Array.from(load.wrongs)
   if (exit._tag === "Failure") {
     const { sql } = yield* Stage.Stage

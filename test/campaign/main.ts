@@ -16,13 +16,18 @@ const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "10" },
     seed: { type: "string", default: String(Math.floor(Date.now() / 1_000) % 1_000_000) },
+    lease: { type: "string", default: String(Campaign.defaultLeaseMillis) },
     ledger: { type: "string", default: join(import.meta.dirname, "..", "..", "campaign.jsonl") }
   }
 })
 const minutes = Number(values.minutes)
 const seed = Number(values.seed)
-if (!(minutes > 0) || !Number.isInteger(seed) || seed < 0) {
-  console.error("campaign: --minutes is a number above 0, --seed a whole number from 0 up. Nothing was run.")
+const leaseMillis = Number(values.lease)
+if (!(minutes > 0) || !Number.isInteger(seed) || seed < 0 || !(leaseMillis >= 100)) {
+  console.error(
+    "campaign: --minutes is a number above 0, --seed a whole number from 0 up, --lease milliseconds, from 100 up. " +
+      "Nothing was run."
+  )
   process.exit(2)
 }
 
@@ -83,6 +88,7 @@ const chaos = Effect.runPromiseExit(
     seed,
     roundMillis: 30_000,
     killsBetween: 100,
+    leaseMillis,
     told: (what, own) => {
       facts = what
       chaosFigures = own
