@@ -39,7 +39,7 @@ const folders = Effect.map(Database.temporaryDirectory, (directory) => {
   }
 })
 
-const worker = Worker.layer({ poll: "50 millis", lease: "1500 millis", heartbeat: "400 millis", hold: "10 seconds" })
+const worker = Worker.layer({ poll: "50 millis", hold: "10 seconds" })
 
 describe("files of a real MCP server", () => {
   it.live("are as they were after a rollback, byte for byte", () =>
@@ -100,7 +100,7 @@ describe("files of a real MCP server", () => {
       const killed = places.map((place) => ({ place, folder: make(`${place.at}-${place.nth}`) }))
       const before = treeOf(killed[0]!.folder)
       const client = yield* connect([programOf("server-filesystem"), root, trash])
-      const Clerk = yield* desk(client, trash)
+      const Clerk = yield* desk(client, trash, "6 seconds")
       const model = new Scripted(script)
       yield* Effect.gen(function* () {
         const runs = yield* Effect.forEach(killed, ({ folder }) => Clerk.start({ id: folder, prompt: folder })).pipe(

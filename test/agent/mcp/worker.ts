@@ -63,7 +63,7 @@ const main = Effect.gen(function* () {
   const layer = Clerk.toLayer({ model })
   return yield* Layer.launch(
     layer.pipe(
-      Layer.provide(Worker.layer({ lease: "1500 millis", heartbeat: "400 millis", poll: "50 millis" })),
+      Layer.provide(Worker.layer({ lease: "5 seconds", heartbeat: "1 second", poll: "50 millis" })),
       Layer.provide(Postgres.layer()),
       Layer.provide(PgClient.layer({ url: Redacted.make(process.env["DATABASE_URL"]!), maxConnections: 8 }))
     )
