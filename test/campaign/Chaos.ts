@@ -80,6 +80,9 @@ interface Slot {
   isAtWork: boolean
 }
 
+/** How much longer a round may take in which something did not come to pass. */
+const patienceMillis = 120_000
+
 /** Plays a round. Gives what is wrong with its runs. */
 export const round = Effect.fnUntraced(function* ({ chance, figures, millis, name, setting }: Options) {
   const { clock, crew, disk, pooler, proxy, server } = setting
@@ -191,7 +194,9 @@ export const round = Effect.fnUntraced(function* ({ chance, figures, millis, nam
   for (let count = between(chance, 2, 3); count > 0; count--) yield* hire
   const until = performance.now() + millis
   // However slow the machine is, no kind of trouble is left out.
-  const isOver = () => (performance.now() > until && isThrough) || load.wrongs.size > 0
+  const hadAll = () => isThrough && figures.kills > 0 && figures.stops > 0 && figures.sessions > 0
+  const isOver = () =>
+    load.wrongs.size > 0 || (performance.now() > until && (hadAll() || performance.now() > until + patienceMillis))
   const tending = Effect.gen(function* () {
     while (!isOver()) {
       yield* Effect.ignore(Effect.timeout(load.tend(false), "5 seconds"))
@@ -208,6 +213,11 @@ export const round = Effect.fnUntraced(function* ({ chance, figures, millis, nam
   const killing = Effect.gen(function* () {
     while (!isOver()) {
       yield* Effect.sleep(between(chance, 100, 600))
+      // Who could not begin while the database was away has ended by itself.
+      for (const slot of slots.filter(({ hand }) => hand.isGone())) {
+        slots.splice(slots.indexOf(slot), 1)
+        yield* hire
+      }
       yield* kill
     }
   })

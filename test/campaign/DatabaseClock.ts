@@ -2,7 +2,7 @@
  * The clock of a database, set forward and back by hours while it is in use: all sessions have the new time with their next
  * statement. Keeps book, so that times by this clock can be compared with those of others.
  */
-import { Effect } from "effect"
+import { Effect, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { patiently } from "./Load.ts"
 import { between, type Chance } from "../simulation/chance.ts"
@@ -15,7 +15,7 @@ export class DatabaseClock {
   private readonly settings: Array<{ readonly since: number; readonly shift: number }> = [
     { since: Date.now(), shift: 0 }
   ]
-  jumps = 0
+  private readonly oneAtATime = Semaphore.makeUnsafe(1).withPermit
 
   private get shift() {
     return this.settings.at(-1)!.shift
@@ -34,21 +34,30 @@ export class DatabaseClock {
 
   /** Sets it by up to some hours, one way or the other. */
   jump(sql: SqlClient, chance: Chance) {
-    this.jumps++
-    return this.set(sql, this.shift + (chance() < 0.5 ? -1 : 1) * between(chance, 60_000, 6 * 3_600_000))
+    return this.set(sql, () => this.shift + (chance() < 0.5 ? -1 : 1) * between(chance, 60_000, 6 * 3_600_000))
   }
 
   /** Sets it to a time that it never had before, so that all that is due by any time it had is due. */
   catchUp(sql: SqlClient) {
-    const most = Math.max(...this.settings.map(({ shift }) => shift))
-    return this.shift === most ? Effect.void : this.set(sql, most + slackMillis)
+    return this.set(sql, () => {
+      const most = Math.max(...this.settings.map(({ shift }) => shift))
+      return this.shift === most ? most : most + slackMillis
+    })
   }
 
   /** Tried until it is so: else nobody would know which time it is. */
-  private set(sql: SqlClient, shift: number) {
-    const settings = Effect.sync(() => void this.settings.push({ since: Date.now(), shift }))
-    const set = sql.unsafe(`alter system set makegood.clock_shift = '${shift} milliseconds'`)
-    return Effect.andThen(settings, Effect.andThen(set, sql`select pg_reload_conf()`).pipe(Effect.retry(patiently)))
+  private set(sql: SqlClient, to: () => number) {
+    return this.oneAtATime(
+      Effect.suspend(() => {
+        const shift = to()
+        if (shift === this.shift) return Effect.void
+        const set = sql.unsafe(`alter system set makegood.clock_shift = '${shift} milliseconds'`)
+        return Effect.andThen(set, sql`select pg_reload_conf()`).pipe(
+          Effect.retry(patiently),
+          Effect.andThen(Effect.sync(() => void this.settings.push({ since: Date.now(), shift })))
+        )
+      })
+    )
   }
 
   /** The time of the others at a time of this clock. */

@@ -9,6 +9,7 @@ import { Cause, Effect } from "effect"
 import * as Stage from "../crash/Stage.ts"
 import { between, type Chance } from "../simulation/chance.ts"
 import type { Crew, Hand } from "./Crew.ts"
+import type { DatabaseClock } from "./DatabaseClock.ts"
 import type * as Judge from "./Judge.ts"
 import * as Load from "./Load.ts"
 
@@ -35,6 +36,8 @@ export interface Options {
   readonly until: number
   readonly crew: Crew
   readonly judge: Judge.Judge
+  /** That of the database, if it was ever set. */
+  readonly clock?: DatabaseClock
   readonly figures: Figures
 }
 
@@ -63,7 +66,16 @@ export const kill = Effect.fnUntraced(function* (hand: Hand, figures: Figures) {
 const workers = 3
 
 /** Kills so many, and gives what is wrong with what is left. */
-export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures, judge, name, until }: Options) {
+export const round = Effect.fnUntraced(function* ({
+  chance,
+  clock,
+  count,
+  crew,
+  figures,
+  judge,
+  name,
+  until
+}: Options) {
   const load = Load.make({ chance, name, open: 40, slowestMillis: 20 })
   const before = figures.kills
   const isOver = () => figures.kills - before >= count || performance.now() > until || load.wrongs.size > 0
@@ -102,7 +114,7 @@ export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures
   })
   yield* Effect.all([tending, ...Array.from({ length: workers }, () => killing)], { concurrency: "unbounded" })
   const wrongs = yield* calm(load, crew)
-  const judged = yield* judge(load.meant)
+  const judged = yield* judge(load.meant, clock === undefined ? {} : { clock })
   figures.runs += judged.runs
   figures.entries += judged.entries
   return [...wrongs, ...judged.wrongs]
@@ -110,9 +122,12 @@ export const round = Effect.fnUntraced(function* ({ chance, count, crew, figures
 
 /** Nobody is killed any more: gives what is wrong with runs that will not end though workers are there. */
 export const calm = Effect.fnUntraced(function* (load: Load.Load, crew: Crew) {
-  const hands = yield* Effect.forEach([1, 2], () => crew.hire({ concurrency: 50 }))
+  const hands: Array<Hand> = []
   const ended = Effect.gen(function* () {
-    while (load.wrongs.size === 0 && (yield* load.tend(true)) > 0) yield* Effect.sleep("100 millis")
+    while (load.wrongs.size === 0 && (yield* load.tend(true)) > 0) {
+      if (hands.filter((hand) => !hand.isGone()).length < 2) hands.push(yield* crew.hire({ concurrency: 50 }))
+      yield* Effect.sleep("100 millis")
+    }
   })
   const exit = yield* Effect.exit(Effect.timeout(ended, "4 minutes"))
   const wrongs = Array.from(load.wrongs)

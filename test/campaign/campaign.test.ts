@@ -30,7 +30,7 @@ it.live(
       assert.isAbove(figures.runs, 20)
       assert.isAbove(after.size, 0)
     }),
-  { timeout: 300_000 }
+  { timeout: 600_000 }
 )
 
 it.live(
@@ -59,5 +59,5 @@ it.live(
       const row = stdout.split("\n").find((text) => text.startsWith("workers killed with runs"))
       assert.deepStrictEqual(row?.match(/\d+/g)?.map(Number), [kills, kills + 7])
     }).pipe(Effect.scoped),
-  { timeout: 300_000 }
+  { timeout: 600_000 }
 )

@@ -86,4 +86,5 @@ const app = Sagas.layer.pipe(
   Layer.provide(Logger.layer([]))
 )
 
-Effect.runFork(Effect.provide(Effect.never, app))
+// One that could not begin, since the database was away, is replaced.
+void Effect.runPromiseExit(Effect.provide(Effect.never, app)).then(() => process.exit(1))
