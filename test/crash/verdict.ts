@@ -172,12 +172,20 @@ const orderIsReversed = ({ book, entries }: Evidence, calls: ReadonlyArray<Known
     .filter(({ act, outcome }) => act === "reversible" && outcome?.kind === "succeeded")
     .sort((a, b) => placeOf(b) - placeOf(a))
   const recorded = calls.flatMap(({ path }) => compensated(path) ?? [])
-  const expected = completed.map(({ path }) => path).filter((path) => recorded.includes(path))
+  // A savepoint is taken back by itself, and what comes after that is taken back without it: so each is the newest of those
+  // that were there when it was begun to be taken back.
+  const expected = recorded.map((path, index) => {
+    const until = intentOf(`${path}!compensate`)
+    const left = completed.filter((one) => intentOf(one.path) < until && recorded.indexOf(one.path) >= index)
+    return left[0]?.path ?? "nothing"
+  })
   const wrong: Array<string> = []
   if (recorded.join() !== expected.join())
     wrong.push(`G2: intended to take back ${recorded.join()}, not ${expected.join()}`)
   const undone = book.filter(({ came, kind }) => kind === "undo" && came === "done").map(({ of }) => of)
-  const keys = completed.map(({ key }) => key).filter((key) => undone.includes(key))
+  const keys = recorded
+    .map((path) => calls.find((call) => call.path === path)?.key)
+    .filter((key) => undone.includes(key))
   if (undone.join() !== keys.join()) wrong.push("G2: the world was taken back in another order")
   return wrong
 }
