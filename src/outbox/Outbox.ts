@@ -49,6 +49,8 @@ export interface NewRun {
   readonly undoes?: string | undefined
   /** The worker that is to hold the run from the start, without a claim. Ignored in the caller's own transaction. */
   readonly worker: string | undefined
+  /** What is written with the start, as append 1 of that worker: the first intent. Where it was not, the answer says so. */
+  readonly first?: ReadonlyArray<Entry.Entry> | undefined
 }
 
 /** One row of the register of runs. Times are milliseconds since the epoch, by the database's clock. */
@@ -85,9 +87,12 @@ export interface Run {
   readonly removedAt?: number | undefined
 }
 
-/** What `start` found. `held`: the named worker holds the run, at epoch 1, its claim being entry 0. */
+/**
+ * What `start` found. `held`: the named worker holds the run, at epoch 1, its claim being entry 0. `began`: the entries
+ * of `first` follow it.
+ */
 export type Started =
-  | { readonly _tag: "started"; readonly held: boolean; readonly at: number }
+  | { readonly _tag: "started"; readonly held: boolean; readonly began: boolean; readonly at: number }
   | { readonly _tag: "exists"; readonly run: Run }
 
 /** A run that a worker now holds. `seq` is the next one to write at; `at` is the database's time of the claim. */

@@ -70,7 +70,7 @@ const asked = (scene: Scene, worker: string) => ({ worker, sagas: [{ name: scene
 const lock = (scene: Scene, runId: string) => ({ runId, path: "L!lock", keys: [`k${scene.saga}`], waits: true })
 
 export const all: ReadonlyArray<Operation> = [
-  { name: "start", statement: (s) => startAlone(newRun(s, s.fresh, { worker: s.first })) },
+  { name: "start", statement: (s) => startAlone(newRun(s, s.fresh, { worker: s.first }), []) },
   { name: "start elsewhere", statement: (s) => startRuns([newRun(s, s.fresh, { worker: s.second })]) },
   { name: "start a child", statement: (s) => startRuns([newRun(s, s.fresh, { parent: s.run })]) },
   { name: "undo", statement: (s) => startRuns([newRun(s, s.fresh, { undoes: s.ended })]) },

@@ -118,7 +118,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
   }
 
   const start = (run: NewRun, now: number) => {
-    const { deadlineMillis, parent, undoes, worker, ...rest } = run
+    const { deadlineMillis, first, parent, undoes, worker, ...rest } = run
     const found = runs.get(run.runId)
     if (found !== undefined) return { _tag: "exists", run: copy(found.run) } as const
     const undone = undoes === undefined ? undefined : runs.get(undoes)
@@ -155,9 +155,11 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     named.set(nameOf(run), generations.set(run.generation, kept))
     runs.set(run.runId, kept)
     const held = worker !== undefined && isLive(worker, now)
+    const began = held && first !== undefined
     if (held) take(kept, worker, "start", now)
     else hints.push({ _tag: "ready" })
-    return { _tag: "started", held, at: now } as const
+    if (began) write(kept, first.map(Entry.toRow), 1, now)
+    return { _tag: "started", held, began, at: now } as const
   }
 
   // Where a claim would find this run, if it may be claimed.

@@ -151,7 +151,8 @@ const unfit = ({ change, entries }: Append): string | undefined =>
       ? Parameters.notText
       : undefined
 
-const isWritable = ({ digest, key, path, tool, value }: Prepared["rows"][number]): boolean => {
+/** Whether Postgres can keep the texts of a row as they are. */
+export const isWritable = ({ digest, key, path, tool, value }: Prepared["rows"][number]): boolean => {
   for (const text of [path, tool, key, digest, value]) {
     if (text !== null && !Parameters.isText(text)) return false
   }

@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* (
       const [started] = yield* inside(startRuns([{ ...run, worker: undefined }]))
       if (started !== undefined) {
         yield* afterCommit(Effect.sync(hints.ready))
-        return { _tag: "started", held: false, at: started.at }
+        return { _tag: "started", held: false, began: false, at: started.at }
       }
       const [found] = yield* inside(getRuns([run.runId]))
       if (found === undefined) return yield* Failure.unavailable("the run was removed while it was started")

@@ -1,10 +1,12 @@
 /** The writer of starts: those asked for at the same time share one statement and one commit, each run starting once. */
 import { Effect } from "effect"
+import { toRow } from "../../outbox/Entry.ts"
 import type { NewRun, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { isFit, startAlone } from "../queries/start-alone.ts"
 import { startRuns } from "../queries/start-runs.ts"
+import { isWritable as isRowWritable } from "./appends.ts"
 import type { Answer } from "./batcher.ts"
 import * as Batcher from "./batcher.ts"
 import type { Connections } from "./connections.ts"
@@ -30,10 +32,12 @@ export const make = (
   const whole = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) => {
     const [alone] = batch
     if (batch.length > 1 || alone === undefined || !isFit(alone)) return together(batch, answer)
-    return Effect.flatMap(connections.write(startAlone(alone)), ([started]) =>
+    const first = (alone.first ?? []).map(toRow)
+    const began = first.length > 0 && first.every(isRowWritable)
+    return Effect.flatMap(connections.write(startAlone(alone, began ? first : [])), ([started]) =>
       started === undefined
         ? together(batch, answer)
-        : Effect.sync(() => answer(0, Effect.succeed({ _tag: "started", held: true, at: started.at })))
+        : Effect.sync(() => answer(0, Effect.succeed({ _tag: "started", held: true, began, at: started.at })))
     )
   }
 
@@ -48,7 +52,7 @@ export const make = (
           continue
         }
         if (!row.held) hints.ready()
-        answer(index, Effect.succeed({ _tag: "started", held: row.held, at: row.at }))
+        answer(index, Effect.succeed({ _tag: "started", held: row.held, began: false, at: row.at }))
       }
       return rest.length === 0 ? Effect.void : find(batch, rest, answer)
     })

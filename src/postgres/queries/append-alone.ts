@@ -50,8 +50,8 @@ export const isFit = ({ append, rows }: Prepared): boolean => rows.length <= mos
 const condition = `${isHeld("$1", "$3", "$5")}
   and (select p.seq from makegood.entry p where p.run_id = $1 and p.seq = $2 - 1) is not null`
 
-/** The insert of rows of this shape, whose parameters begin at `first`. */
-const insert = (shape: Shape, first: number, where: string): string => {
+/** The insert of rows of this shape after `$1` to `$4`: run, place, epoch and append; their parameters begin at `first`. */
+export const insert = (shape: Shape, first: number, where: string): string => {
   const names = columns.filter((_, index) => shape.some((mask) => isSet(mask, index))).map(([column]) => column)
   let parameter = first
   const lines = shape.map((mask, place) => {
@@ -81,7 +81,7 @@ const turning = (shape: Shape): string => `with moved as (
 ${insert(shape, 11, "exists (select from moved)")}`
 
 /** Which columns of each row are not null, as a number a row. */
-type Shape = ReadonlyArray<number>
+export type Shape = ReadonlyArray<number>
 
 const isSet = (mask: number, index: number): boolean => (mask & (1 << index)) !== 0
 
@@ -113,7 +113,12 @@ export const appendAlone = ({ append, rows }: Prepared): Statement<Written> => {
       double(change.wakeAt ?? null)
     )
   }
-  const shape = rows.map((row) => {
+  return { text: textOf(shapeOf(rows, params), change !== undefined), params }
+}
+
+/** The shape of rows, what is not null of which is added to the parameters. */
+export const shapeOf = (rows: ReadonlyArray<Entry.Row>, params: Array<PgTypes.Parameter>): Shape =>
+  rows.map((row) => {
     let mask = 0
     columns.forEach(([, field, , send], index) => {
       const value = row[field]
@@ -123,5 +128,3 @@ export const appendAlone = ({ append, rows }: Prepared): Statement<Written> => {
     })
     return mask
   })
-  return { text: textOf(shape, change !== undefined), params }
-}

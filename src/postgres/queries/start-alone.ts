@@ -5,25 +5,48 @@
  * No row where the run is there already or the worker is not live; then it is sent as part of a batch, which finds out.
  * What most runs do not have has no parameter here: a run with any of it is sent so too. Locks and indexes as there.
  *
+ * What the run begins with is written with it: one commit fewer than an append of its own.
+ *
  * Measured on two cores, without waiting for the disk: 0.15 ms, where the statement for many takes 0.21.
  */
-import { format } from "../../outbox/Entry.ts"
+import type * as PgTypes from "@effect/sql-pg/PgTypes"
+import { format, type Row } from "../../outbox/Entry.ts"
 import type { NewRun } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
+import { insert, type Shape, shapeOf } from "./append-alone.ts"
 
-const text = `
-with started as (
+// $2 to $4 are the place, the epoch and the number of the first append.
+const started = `with started as (
   insert into makegood.run (run_id, saga, version, key, generation, payload, payload_digest, state, epoch, owner)
-  select $1::uuid, $2::text, $3::int, $4::text, $5::int, $6::text::json, $7::text, 'running', 1, w.worker_id
+  select $1::uuid, $6::text, $7::int, $8::text, $9::int, $10::text::json, $11::text, 'running', $3::int, w.worker_id
   from makegood.worker w
-  where w.worker_id = $8::text and w.died_at is null and w.lease_until > makegood.now()
+  where w.worker_id = $5::text and w.died_at is null and w.lease_until > makegood.now()
   on conflict (run_id) do nothing
   returning run_id
-)
-insert into makegood.entry (run_id, seq, epoch, format, kind, detail)
-select run_id, 0, 1, ${format}, 'claimed', $9::text::json from started
+)`
+const claimed = `insert into makegood.entry (run_id, seq, epoch, format, kind, detail)
+select run_id, $2::int - $4::int, $3::int, ${format}, 'claimed', $12::text::json from started`
+
+const alone = `${started}
+${claimed}
 returning makegood.millis(at) as at`
+
+const beginnings = new Map<string, string>()
+
+const beginning = (shape: Shape): string => {
+  const key = shape.join(" ")
+  let text = beginnings.get(key)
+  if (text === undefined) {
+    text = `${started},
+claimed as (
+  ${claimed}
+)
+${insert(shape, 13, "exists (select from started)")}`
+    beginnings.set(key, text)
+  }
+  return text
+}
 
 /** Whether the run can be started by itself. */
 export const isFit = (run: NewRun): boolean =>
@@ -33,21 +56,22 @@ export const isFit = (run: NewRun): boolean =>
   run.undoes === undefined &&
   Object.keys(run.attributes).length === 0
 
-/** The statement for one run that is fit. */
-export const startAlone = (run: NewRun): Statement<{ readonly at: number }> => {
-  const { integer, text: string, uuid } = Parameters
-  return {
-    text,
-    params: [
-      uuid(run.runId),
-      string(run.saga),
-      integer(run.version),
-      string(run.key),
-      integer(run.generation),
-      string(run.payload),
-      string(run.payloadDigest),
-      string(run.worker ?? null),
-      string(JSON.stringify({ worker: run.worker, from: "start" }))
-    ]
-  }
+/** The statement for one run that is fit, with the rows that it begins with. */
+export const startAlone = (run: NewRun, first: ReadonlyArray<Row>): Statement<{ readonly at: number }> => {
+  const { integer, text, uuid } = Parameters
+  const params: Array<PgTypes.Parameter> = [
+    uuid(run.runId),
+    integer(1),
+    integer(1),
+    integer(1),
+    text(run.worker ?? null),
+    text(run.saga),
+    integer(run.version),
+    text(run.key),
+    integer(run.generation),
+    text(run.payload),
+    text(run.payloadDigest),
+    text(JSON.stringify({ worker: run.worker, from: "start" }))
+  ]
+  return { text: first.length === 0 ? alone : beginning(shapeOf(first, params)), params }
 }

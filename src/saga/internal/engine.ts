@@ -3,7 +3,7 @@ import { Context } from "effect"
 import type { Effect, Scope } from "effect"
 import type { Definition } from "../../tool/internal/definition.ts"
 import type { Plain } from "../../tool/Tool.ts"
-import type { NewRun, Run } from "../../outbox/Outbox.ts"
+import type { NewRun, Run, Started } from "../../outbox/Outbox.ts"
 
 /** A saga with the types erased. */
 export interface SagaDefinition {
@@ -43,11 +43,11 @@ export class Worker extends Context.Service<
 
 /** What starting a run can ask of the worker beside it. */
 export interface Local {
-  /** The worker that is to hold a new run of this saga from the start, if one here has room. */
-  readonly holderFor: (saga: string, version: number, runId: string) => string | undefined
-  /** A run was started; `held` says whether for that worker. */
-  readonly started: (run: NewRun, found: { readonly held: boolean; readonly at: number }) => void
-  /** The start of a run for which a holder was named did not come to be. */
+  /** Names the worker that is to hold a new run from the start, if one here has room, and what the run begins with. */
+  readonly prepare: (run: NewRun) => NewRun
+  /** A run was started. */
+  readonly started: (run: NewRun, found: Extract<Started, { readonly _tag: "started" }>) => void
+  /** The start of a run that was prepared did not come to be. */
   readonly notStarted: (runId: string) => void
   /** Has the worker see at once which tools are paused. */
   readonly lookAtPauses: Effect.Effect<void>

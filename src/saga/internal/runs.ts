@@ -182,7 +182,7 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
 
     const startGeneration = Effect.fnUntraced(function* (generation: number) {
       const runId = Identity.runId(saga.name, key, generation)
-      const run: NewRun = {
+      const named: NewRun = {
         runId,
         saga: saga.name,
         version: saga.version,
@@ -192,8 +192,9 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
         payloadDigest,
         attributes,
         deadlineMillis: saga.deadlineMillis,
-        worker: (yield* outbox.inTransaction) ? undefined : local?.holderFor(saga.name, saga.version, runId)
+        worker: undefined
       }
+      const run = local === undefined || (yield* outbox.inTransaction) ? named : local.prepare(named)
       const started = yield* lift(outbox.start(run)).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {

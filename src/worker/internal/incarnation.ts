@@ -5,10 +5,9 @@
  * what is recorded stays. The next incarnation goes on from the record.
  */
 import { Cause, Effect, Exit, Result, Scope } from "effect"
-import type { Fiber } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
 import * as Value from "../../outbox/internal/value.ts"
-import type { Change, Message, OutboxError, Run, State } from "../../outbox/Outbox.ts"
+import type { Change, Message, Run, State } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import type * as RunState from "../../outbox/RunState.ts"
 import type { Handler } from "../../saga/internal/engine.ts"
@@ -19,12 +18,15 @@ import * as Answers from "./answers.ts"
 import * as Bell from "./bell.ts"
 import * as bodyContext from "./bodyContext.ts"
 import * as Children from "./children.ts"
+import * as Flights from "./flights.ts"
+import * as Home from "./home.ts"
 import * as Inbox from "./inbox.ts"
 import * as Jobs from "./jobs.ts"
 import * as Once from "./once.ts"
+import * as Opening from "./opening.ts"
 import * as Pen from "./pen.ts"
 import * as People from "./people.ts"
-import { type Desk, durable, poison, type Unfinished } from "./progress.ts"
+import { type Desk, poison, type Unfinished } from "./progress.ts"
 import * as Release from "./release.ts"
 import * as Rollback from "./rollback.ts"
 import * as Room from "./room.ts"
@@ -47,6 +49,10 @@ export interface Incarnation {
   readonly windDown: Effect.Effect<void>
   /** Forgets the run, at once. */
   readonly putDown: () => void
+  /** While it is being opened: what is to go with its start. */
+  readonly first: () => ReadonlyArray<Entry.Entry>
+  /** It has started, at this time; `began`: with what was to go with that. */
+  readonly open: (at: number, began: boolean) => void
 }
 
 export const make = (
@@ -58,18 +64,19 @@ export const make = (
     readonly state: RunState.Growing
     /** Why the record cannot be read, where it cannot. */
     readonly unreadable: string | undefined
+    /** Whether its start is not durable yet. */
+    readonly isOpening: boolean
+    /** The body begins with a call that an opening can give. */
+    readonly beginsPlainly: () => void
     /** The run was put down; `turned` is how it now stands in the outbox, where this incarnation wrote that. */
     readonly gone: (turned: Run | undefined) => void
   }
 ): Incarnation => {
   const { lease } = surroundings
-  const { epoch, handler, run, state } = options
+  const { epoch, handler, state } = options
+  let { isOpening, run } = options
   const { parent, runId } = run
   const scope = Scope.makeUnsafe()
-  const inFlight = new Map<string, Fiber.Fiber<unknown, unknown>>()
-  /** How many of them are being set off right now. */
-  let setting = 0
-  const isBusy = () => inFlight.size > 0 || setting > 0
   const givenUp = new Set<string>()
   const giveUpChild = new Map<string, () => void>()
   const bell = Bell.make()
@@ -80,7 +87,6 @@ export const make = (
   const heard = new Set(state.told)
   /** What is to go on once it is durable what it goes on from: a word that it was told, the end of a wait. */
   let owed = 0
-  let driver: Fiber.Fiber<unknown> | undefined
   let isLeaving = false
   /** How often it began to leave off. */
   let leavings = 0
@@ -92,23 +98,38 @@ export const make = (
   let whenQuiet: (() => void) | undefined
   let whenDown: (() => void) | undefined
 
+  /** Of a run that is only being opened nothing is to be seen. */
+  const mark = (landmark: keyof typeof Landmark.instants) => {
+    if (!isOpening) Landmark.reached(landmark, runId)
+  }
+
   const putDown = (turned?: Run) => {
     if (isDown) return
     isDown = true
-    Landmark.reached("run.put-down", runId)
+    mark("run.put-down")
     stage.close()
     pen.drop()
     room.close()
-    for (const fiber of inFlight.values()) fiber.interruptUnsafe()
-    inFlight.clear()
-    driver?.interruptUnsafe()
+    interrupt()
+    home.interrupt()
     surroundings.fork(Scope.close(scope, Exit.void))
     options.gone(turned)
     whenDown?.()
   }
 
+  /** Whether the body has wanted nothing yet. */
+  let isFresh = state.steps.size === 0
+
+  /** The body wants something that an opening cannot give, which is its end. Gives whether it is one. */
+  const isTooEarly = () => {
+    isFresh = false
+    if (isOpening) putDown()
+    return isOpening
+  }
+
   const pen = Pen.make({
     ...surroundings,
+    isOpening,
     runId,
     epoch,
     state,
@@ -125,16 +146,11 @@ export const make = (
   })
 
   const desk: Desk = {
+    ...surroundings,
     runId,
     pen,
-    lease,
-    transactions: surroundings.transactions,
-    limits: surroundings.limits,
     once: Once.make(surroundings.outbox),
     takesBackAtOnce: handler.saga.takesBackAtOnce === true,
-    clearance: surroundings.clearance,
-    maxValueBytes: surroundings.maxValueBytes,
-    holdMillis: surroundings.holdMillis,
     state,
     family: Children.make({ ...surroundings, runId, sagas: handler.saga.children }),
     placed: (path) => {
@@ -151,34 +167,24 @@ export const make = (
 
   // ---- what is in flight
 
-  const track = <A>(path: string, effect: Effect.Effect<A>, then: (result: A) => void) => {
-    // It runs at once, and on its way somebody may cancel this very run.
-    setting++
-    const fiber = Effect.runForkWith(handler.context)(effect)
-    setting--
-    if (isDown) return fiber.interruptUnsafe()
-    if (fiber.pollUnsafe() === undefined) inFlight.set(path, fiber)
-    fiber.addObserver((exit) => {
-      inFlight.delete(path)
-      if (isDown) return
-      if (Exit.isSuccess(exit)) then(exit.value)
-      else broken(exit.cause)
-      if (isBusy()) return
+  const life = {
+    context: handler.context,
+    isDown: () => isDown,
+    isLeaving: () => isLeaving,
+    broken: (cause: Cause.Cause<unknown>) => broken(cause),
+    left: () => leftUndone(),
+    stuck: (verdict: Verdict) => stuck(verdict)
+  }
+  const { interrupt, isBusy, setOff, track } = Flights.make({
+    ...life,
+    desk: () => desk,
+    landed: () => {
       quiet()
       considerResting()
-    })
-  }
-
-  /** Does something for the step at `path`, once all written so far is durable. */
-  const setOff = (path: string, effect: Effect.Effect<void, OutboxError>, then: () => void = () => {}) => {
-    const done = Children.patiently(effect, { lease, isLeaving: () => isLeaving })
-    track(path, Effect.andThen(durable(desk), done), (result) => {
-      if (Result.isSuccess(result)) return then()
-      const { message, reason } = result.failure
-      if (!reason.retryable) stuck({ reason: "defect", path, why: message })
-      else leftUndone()
-    })
-  }
+    }
+  })
+  const later = (ending: Unfinished, again: () => void) => goOnLater("home", ending, again)
+  const home = Home.make({ ...life, quiet: () => quiet(), later })
 
   /** Nothing is in flight any more: told once. */
   const quiet = () => {
@@ -192,10 +198,7 @@ export const make = (
     if (!isDown) stuck({ reason: "defect", path: undefined, why: `The engine failed: ${Cause.pretty(cause)}` })
   }
 
-  /**
-   * A call was not made since the lease was over. The lease may have been prolonged since then, so that nobody else puts
-   * the run down: without this it would be held for ever and not go on.
-   */
+  /** A call was not made, as the lease was over. That may have been prolonged since: without this it would hang for ever. */
   const leftUndone = () => {
     if (!isLeaving) putDown()
   }
@@ -208,7 +211,7 @@ export const make = (
     isLeaving = true
     whenQuiet = then
     bell.ring()
-    if (!isBusy() && driver === undefined) quiet()
+    if (!isBusy() && !home.isUnderWay()) quiet()
   }
 
   const changeTo = (state: State, more: Partial<Change> = {}): Change => {
@@ -223,7 +226,7 @@ export const make = (
   }
 
   const stuck = ({ path, reason, why }: Verdict) => {
-    if (isDown || isLeaving) return
+    if (isDown || isLeaving || isTooEarly()) return
     const place = path === undefined ? {} : { path }
     const entry: Entry.Stuck = { _tag: "stuck", reason, why: why.slice(0, 16_384), ...place }
     surroundings.fork(
@@ -246,7 +249,7 @@ export const make = (
 
   /** Lets go of a run of which nothing is in flight and that waits for something far away. */
   const considerResting = () => {
-    if (isDown || isLeaving || owed > 0 || isBusy() || driver !== undefined || !answers.isEmpty()) return
+    if (isDown || isLeaving || owed > 0 || isBusy() || home.isUnderWay() || !answers.isEmpty()) return
     const isWaiting = room.size() > (deadline() === undefined ? 0 : 1)
     if (!isWaiting || !(isGoingBack || isReleasing || People.isAwaited(state) || stage.isStill())) return
     const until = room.earliest()
@@ -267,7 +270,7 @@ export const make = (
   }
 
   /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
-  const later = (path: string, ending: Unfinished, again: () => void) =>
+  const goOnLater = (path: string, ending: Unfinished, again: () => void) =>
     soon(() => {
       const isGivenUp = () => givenUp.has(path)
       const waitingDesk = { ...desk, room, used, soon, begin: setOff, noticed: considerResting, isGivenUp }
@@ -278,13 +281,7 @@ export const make = (
   const keepDeadline = () => {
     const until = deadline()
     if (until === undefined) return
-    room.enter("deadline", {
-      until,
-      look: (now) => {
-        if (now >= until) goBack({ _tag: "rollback_began", cause: "deadline" })
-        return now >= until
-      }
-    })
+    Room.at(room, "deadline", until, () => goBack({ _tag: "rollback_began", cause: "deadline" }))
   }
 
   // ---- forward
@@ -303,7 +300,7 @@ export const make = (
     noticed: () => considerResting(),
     running: () => changeTo("running"),
     track,
-    later,
+    later: goOnLater,
     answer: (path, given) => answers.answer(path, given),
     pass: (path) => stage.pass(path),
     stuck,
@@ -311,7 +308,8 @@ export const make = (
   })
 
   const bodyEnded = (exit: Exit.Exit<unknown, unknown>) => {
-    Landmark.reached("body.ended", runId)
+    if (isTooEarly()) return
+    mark("body.ended")
     const encoded = resultOf(handler.saga, exit)
     if (Result.isFailure(encoded)) return stuck({ reason: "defect", path: undefined, why: encoded.failure.message })
     const { text } = encoded.success
@@ -344,10 +342,17 @@ export const make = (
     runId,
     state,
     startedAt: run.createdAt,
-    context: bodyContext.forRun(handler.context, scope, () => stage.isReplaying()),
+    context: bodyContext.forRun(handler.context, scope, () => isTooEarly() || stage.isReplaying()),
+    wantsMore: isTooEarly,
     differs: (step, recorded) => Jobs.difference(step, recorded),
     recall: (asked) => Jobs.recall(asked),
-    perform,
+    perform: (asked) => {
+      const isPlain = isFresh && Opening.isPlain(asked, desk.clearance)
+      if (isPlain) options.beginsPlainly()
+      if (!isPlain && isTooEarly()) return
+      isFresh = false
+      perform(asked)
+    },
     givenUp: (path) => {
       givenUp.add(path)
       Waits.withdraw(desk, path)
@@ -359,7 +364,7 @@ export const make = (
     },
     passes: (path) => Rollback.hasPivot(state, path),
     still: () => queueMicrotask(considerResting),
-    replayed: () => Landmark.reached("run.replayed", runId),
+    replayed: () => mark("run.replayed"),
     ended: bodyEnded,
     stuck
   })
@@ -402,26 +407,9 @@ export const make = (
     if (!isGoingBack) bringHome(People.drive(desk, handler.saga.tools), () => act(then), done)
   }
 
-  /** The way to the end without the body; begun `again` from the record where it has to wait. */
-  const bringHome = <A extends Rollback.Ending | Release.Ending | People.Ending>(
-    drive: Effect.Effect<A>,
-    again: () => void,
-    then: (ended: Extract<A, { readonly _tag: "ended" }>) => void
-  ) => {
+  const bringHome: Home.Home["bring"] = (drive, again, then) => {
     isLeaving = false
-    const fiber = Effect.runForkWith(handler.context)(drive)
-    driver = fiber
-    fiber.addObserver((exit) => {
-      driver = undefined
-      if (isDown) return
-      if (Exit.isFailure(exit)) return broken(exit.cause)
-      const ending: Rollback.Ending | Release.Ending = exit.value
-      if (ending._tag === "ended") return then(ending as never)
-      if (isLeaving) return quiet()
-      if (ending._tag === "left") return leftUndone()
-      if (ending._tag === "stuck") return stuck(ending.verdict)
-      later("home", ending, again)
-    })
+    home.bring(drive, again, then)
   }
 
   // ---- from outside
@@ -454,7 +442,7 @@ export const make = (
   }
 
   const begin = (messages: ReadonlyArray<Message>) => {
-    Landmark.reached("run.taken", runId)
+    mark("run.taken")
     if (options.unreadable !== undefined) {
       return stuck({ reason: "undecodable", path: undefined, why: options.unreadable })
     }
@@ -462,7 +450,7 @@ export const make = (
     const heeded = Inbox.heed(messages, state, handler.saga.tools, desk.stamp)
     const proceed = () => {
       // What it was told meanwhile may have turned it already.
-      if (isDown || isLeaving || driver !== undefined) return
+      if (isDown || isLeaving || home.isUnderWay()) return
       // What it is being told may be just what it waits for: it does not rest unheard.
       if (owed > 0) return queueMicrotask(() => pen.flush(proceed))
       if (heeded.verdict !== undefined) stuck(heeded.verdict)
@@ -495,6 +483,16 @@ export const make = (
       whenDown = done
       leave(() => pen.flush(done))
     }),
-    putDown: () => putDown()
+    putDown: () => putDown(),
+    first: pen.first,
+    open: (at, began) => {
+      isOpening = false
+      if (isDown) return
+      run = { ...run, createdAt: at, changedAt: at }
+      lastStamp = Math.max(lastStamp, at)
+      mark("run.taken")
+      mark("run.replayed")
+      pen.open(began ? at : undefined)
+    }
   }
 }

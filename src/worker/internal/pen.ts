@@ -37,6 +37,10 @@ export interface Pen {
    * {@link Loan.back} nothing else is sent. What it writes is asked for when its place has come.
    */
   readonly lend: (entries: () => ReadonlyArray<Entry>) => Effect.Effect<Loan>
+  /** What goes with the start of the run, which is being opened. */
+  readonly first: () => ReadonlyArray<Entry>
+  /** The run has started: at `written` with what was to go with it, or without. */
+  readonly open: (written: number | undefined) => void
   /** Nothing is sent any more. */
   readonly drop: () => void
 }
@@ -59,6 +63,8 @@ export const make = (options: {
   readonly epoch: number
   readonly state: RunState.Growing
   readonly commitDelay: Duration.Duration
+  /** The run is not started yet: nothing is sent before it is opened. */
+  readonly isOpening: boolean
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   /** The run is no longer ours to write. */
   readonly lost: (why: string) => void
@@ -78,6 +84,7 @@ export const make = (options: {
   let scheduled = false
   let inFlight = false
   let dropped = false
+  let { isOpening } = options
   let appendId = 0
 
   const written = (append: Append, at: number) => {
@@ -86,8 +93,11 @@ export const make = (options: {
     if (Landmark.isWatched()) append.entries.forEach((entry) => Landmark.reached(`${entry._tag}.after-commit`, runId))
   }
 
-  const nextAppend = (batch: ReadonlyArray<Entry>): Append => {
+  const aboutToWrite = (batch: ReadonlyArray<Entry>) => {
     if (Landmark.isWatched()) batch.forEach((entry) => Landmark.reached(`${entry._tag}.before-commit`, runId))
+  }
+
+  const nextAppend = (batch: ReadonlyArray<Entry>): Append => {
     const append: Append = {
       runId,
       worker: lease.worker,
@@ -122,15 +132,20 @@ export const make = (options: {
     flush()
   }
 
+  const take = () => {
+    const taken = { append: nextAppend(entries), callbacks: waiting }
+    entries = []
+    waiting = []
+    urgent = false
+    inFlight = true
+    return taken
+  }
+
   const flush = () => {
-    if (inFlight || dropped) return
+    if (inFlight || dropped || isOpening) return
     if (entries.length > 0 && (urgent || borrowers.length > 0)) {
-      const append = nextAppend(entries)
-      const callbacks = waiting
-      entries = []
-      waiting = []
-      urgent = false
-      inFlight = true
+      aboutToWrite(entries)
+      const { append, callbacks } = take()
       fork(send(append)).addObserver((exit) => {
         if (Exit.isSuccess(exit)) settled(append, exit.value, callbacks)
         else inFlight = false
@@ -219,11 +234,20 @@ export const make = (options: {
     lend: (added) =>
       Effect.callback<Loan>((resume) => {
         borrowers.push(() => {
-          const append = nextAppend(added())
+          const batch = added()
+          aboutToWrite(batch)
+          const append = nextAppend(batch)
           resume(Effect.succeed({ append, back: (appended) => settled(append, appended, []) }))
         })
         flush()
       }),
+    first: () => entries,
+    open: (written) => {
+      isOpening = false
+      if (written === undefined || entries.length === 0) return flush()
+      const { append, callbacks } = take()
+      settled(append, { _tag: "appended", at: written }, callbacks)
+    },
     drop: () => {
       dropped = true
       entries = []

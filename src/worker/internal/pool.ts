@@ -7,7 +7,7 @@
  */
 import { Clock, Duration, Effect, Latch, Option } from "effect"
 import type { Scope } from "effect"
-import { UnreadableEntry } from "../../outbox/Entry.ts"
+import { type Entry, UnreadableEntry } from "../../outbox/Entry.ts"
 import type { Claim, Message, NewRun, Outbox, Run, State, Transactions } from "../../outbox/Outbox.ts"
 import * as RunState from "../../outbox/RunState.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
@@ -61,6 +61,10 @@ export const make = Effect.fnUntraced(function* (
   const held = new Map<string, Held>()
   /** Runs that are being started or loaded here. */
   const arriving = new Set<string>()
+  /** Runs whose starts are on their way, and whose bodies play already. */
+  const openings = new Map<string, Incarnation.Incarnation>()
+  /** Sagas whose bodies begin with a call, as far as was seen: with nothing that an opening cannot give. */
+  const plain = new WeakSet<Handler>()
   const turnListeners = new Map<string, Set<(turned: Run | undefined) => void>>()
   const called = yield* Latch.make(false)
   let isStopping = false
@@ -137,25 +141,59 @@ export const make = Effect.fnUntraced(function* (
   const hold = (run: Run, epoch: number, state: RunState.Growing, unreadable: string | undefined) => {
     const handler = handlers.get(handlerKey(run.saga, run.version))
     if (handler === undefined || isStopping) return undefined
+    return keep(incarnate({ run, epoch, handler, state, unreadable, isOpening: false }))
+  }
+
+  const keep = (incarnation: Incarnation.Incarnation) => {
     // A run has one incarnation here: what came before this claim is void.
-    held.get(run.runId)?.incarnation.putDown()
+    held.get(incarnation.runId)?.incarnation.putDown()
+    held.set(incarnation.runId, { incarnation, serial: ++serial, missed: 0 })
+    return incarnation
+  }
+
+  const incarnate = (given: Omit<Parameters<typeof Incarnation.make>[1], "beginsPlainly" | "gone">) => {
+    const { run } = given
     const incarnation = Incarnation.make(
       { ...settings, lease, maxDeaths, fork, startRun },
       {
-        run,
-        epoch,
-        handler,
-        state,
-        unreadable,
+        ...given,
+        beginsPlainly: () => plain.add(given.handler),
         gone: (turned) => {
+          if (openings.get(run.runId) === incarnation) return void openings.delete(run.runId)
           held.delete(run.runId)
           if (turned !== undefined) announce(run.runId, turned)
           if (held.size + 1 >= settings.concurrency) callLookOut()
         }
       }
     )
-    held.set(run.runId, { incarnation, serial: ++serial, missed: 0 })
     return incarnation
+  }
+
+  /** The beginning of a run that is about to be started here. */
+  const begun = (): RunState.Growing => {
+    const state = RunState.make()
+    const entry = { _tag: "claimed", worker: lease.worker, from: "start" } as const
+    state.add({ seq: 0, epoch: 1, at: lease.now(), entry })
+    return state
+  }
+
+  /** Has the body play up to its first intent, which is given. */
+  const open = (run: NewRun): ReadonlyArray<Entry> => {
+    const handler = handlers.get(handlerKey(run.saga, run.version))
+    if (handler === undefined || !plain.has(handler) || openings.has(run.runId)) return []
+    if (run.deadlineMillis !== undefined) return []
+    const opening = incarnate({
+      run: justStarted(run, lease.now()),
+      epoch: 1,
+      handler,
+      state: begun(),
+      unreadable: undefined,
+      isOpening: true
+    })
+    openings.set(run.runId, opening)
+    opening.begin([])
+    if (!openings.has(run.runId)) plain.delete(handler)
+    return opening.first()
   }
 
   /** Loads the record of a claimed run and begins. Where that fails the lease or the heartbeat finds it again. */
@@ -308,23 +346,36 @@ export const make = Effect.fnUntraced(function* (
     for (const listener of Array.from(turnListeners.get(runId) ?? [])) listener(turned)
   }
 
+  const holderFor = ({ runId, saga, version }: NewRun): string | undefined => {
+    if (isStopping || lease.isOver() || room() <= 0 || held.has(runId)) return undefined
+    if (!handlers.has(handlerKey(saga, version))) return undefined
+    arriving.add(runId)
+    return lease.worker
+  }
+
   const local: Local = {
-    holderFor: (saga, version, runId) => {
-      if (isStopping || lease.isOver() || room() <= 0 || held.has(runId)) return undefined
-      if (!handlers.has(handlerKey(saga, version))) return undefined
-      arriving.add(runId)
-      return lease.worker
+    prepare: (named) => {
+      const run = { ...named, worker: holderFor(named) }
+      const first = run.worker === undefined ? [] : open(run)
+      return first.length === 0 ? run : { ...run, first }
     },
-    started: (run, { at, held: isHeld }) => {
+    started: (run, { at, began, held: isHeld }) => {
       arriving.delete(run.runId)
+      const opening = openings.get(run.runId)
       if (!isHeld) {
+        opening?.putDown()
         callLookOut()
         return
       }
       lease.answered(at)
-      const state = RunState.make()
-      state.add({ seq: 0, epoch: 1, at, entry: { _tag: "claimed", worker: lease.worker, from: "start" } })
-      const incarnation = hold(justStarted(run, at), 1, state, undefined)
+      if (opening !== undefined && !isStopping && handlers.get(handlerKey(run.saga, run.version)) === opening.handler) {
+        openings.delete(run.runId)
+        keep(opening)
+        // Who started it goes on first.
+        return queueMicrotask(() => opening.open(at, began))
+      }
+      opening?.putDown()
+      const incarnation = hold(justStarted(run, at), 1, begun(), undefined)
       if (incarnation === undefined) {
         fork(Effect.ignore(outbox.release(lease.worker, [{ runId: run.runId, epoch: 1 }])))
       } else {
@@ -333,6 +384,7 @@ export const make = Effect.fnUntraced(function* (
     },
     notStarted: (runId) => {
       arriving.delete(runId)
+      openings.get(runId)?.putDown()
     },
     lookAtPauses: survive("Looking at what is paused", settings.clearance.look),
     holds: (runId) => held.has(runId),
@@ -349,7 +401,7 @@ export const make = Effect.fnUntraced(function* (
 
   const startRun = (given: NewRun) =>
     Effect.suspend(() => {
-      const run = { ...given, worker: local.holderFor(given.saga, given.version, given.runId) }
+      const run = { ...given, worker: holderFor(given) }
       return outbox.start(run).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {

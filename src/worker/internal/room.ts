@@ -28,6 +28,16 @@ export interface Room {
   readonly close: () => void
 }
 
+/** Does something once, when its time has come. */
+export const at = (room: Room, path: string, until: number, then: () => void) =>
+  room.enter(path, {
+    until,
+    look: (now) => {
+      if (now >= until) then()
+      return now >= until
+    }
+  })
+
 export const make = (options: {
   readonly now: () => number
   readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>

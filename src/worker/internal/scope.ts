@@ -58,6 +58,8 @@ export interface Crew {
   /** The time that the body's clock shows before its first outcome. */
   readonly startedAt: number
   readonly context: Context.Context<never>
+  /** The body wants the time, or branches: more than it may have while the run is being opened. */
+  readonly wantsMore: () => void
   /** Compares a step with its record: `undefined` where they agree, else both sides in words. */
   readonly differs: (step: SingleStep, recorded: RecordedStep) => string | undefined
   /** The answer to a step with a recorded outcome. */

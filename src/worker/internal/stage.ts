@@ -87,7 +87,10 @@ export const make = (crew: Crew): Stage => {
     running++
     const context = forScope(inherited, {
       seed: `${crew.runId}/${scope.path}`,
-      now: () => scope.stamp,
+      now: () => {
+        crew.wantsMore()
+        return scope.stamp
+      },
       refuse: (why) => stuck("defect", undefined, why),
       running: Running.of({ runId: crew.runId, ask: (step, asker) => ask(scope, step, asker) })
     })
@@ -278,6 +281,8 @@ export const make = (crew: Crew): Stage => {
         )
       }
       if (step._tag === "branches") {
+        crew.wantsMore()
+        if (closed) return
         const { branches, group } = step
         const canName = (segment: string) => Path.isName(segment) || (group !== undefined && Path.isIndex(segment))
         const wrong =

@@ -50,6 +50,25 @@ export const runs: ReadonlyArray<Draft> = [
       })
   ),
 
+  draft("starts a run with what it begins with, or says that it did not (G4)", ({ newRun, outbox, ...stage }) =>
+    Effect.gen(function* () {
+      const [worker, dead] = [yield* stage.worker, yield* stage.worker]
+      yield* stage.die(dead)
+      const entry = { _tag: "recorded", path: "A", value: "1", stamp: 1 } as const
+      for (const holder of [worker, dead]) {
+        const { runId, ...rest } = newRun({ worker: holder })
+        const started = yield* outbox.start({ runId, ...rest, first: [entry] })
+        assert.ok(started._tag === "started" && (started.held || !started.began))
+        const written = (yield* stage.entries(runId)).slice(1)
+        assert.deepEqual(written, started.began ? [{ seq: 1, epoch: 1, at: started.at, entry }] : [])
+        if (!started.held) continue
+        const next = { runId, worker, epoch: 1, seq: started.began ? 2 : 1, consumed: [], change: undefined }
+        const appended = yield* outbox.append({ ...next, appendId: 2, entries: [{ ...entry, path: "B" }] })
+        assert.equal(appended._tag, "appended")
+      }
+    })
+  ),
+
   draft("starts a run that nobody holds when the named worker is dead, past its lease or unknown (G4)", (stage) =>
     Effect.gen(function* () {
       const [dead, lapsed] = [yield* stage.worker, yield* stage.worker]
