@@ -11,13 +11,12 @@ import type { ClaimRow } from "../queries/claim-runs.ts"
 import { claimRuns } from "../queries/claim-runs.ts"
 import { findRun } from "../queries/find-run.ts"
 import type { EntryRow } from "../queries/get-entries.ts"
-import { getEntries } from "../queries/get-entries.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { listRuns } from "../queries/list-runs.ts"
 import { matchRuns } from "../queries/match-runs.ts"
 import { prolongLease } from "../queries/prolong-lease.ts"
 import type { MessageRow } from "../queries/read-inbox.ts"
-import { readInboxOfRun, readInboxOfWorker, toMessageUnsafe } from "../queries/read-inbox.ts"
+import { readInboxOfWorker, toMessageUnsafe } from "../queries/read-inbox.ts"
 import { reclaimRun } from "../queries/reclaim-run.ts"
 import { registerWorker } from "../queries/register-worker.ts"
 import { releaseRuns } from "../queries/release-runs.ts"
@@ -32,6 +31,7 @@ import * as Gate from "./gate.ts"
 import * as Hints from "./hints.ts"
 import * as Listening from "./listening.ts"
 import * as Parameters from "./parameters.ts"
+import * as Reads from "./reads.ts"
 import * as Retention from "./retention.ts"
 import type { RunRow } from "./run-row.ts"
 import { toRun } from "./run-row.ts"
@@ -59,6 +59,7 @@ export const make = Effect.fnUntraced(function* (
   const { control, read } = connections
   const { delayMillis } = options
   const hints = Hints.make(connections)
+  const reads = Reads.make(connections.read)
   const inside = Caller.query(client, options.timeoutMillis)
   const starting = Starts.make(connections, hints, { flights: startFlights, delayMillis })
   const afterCommit = (effect: Effect.Effect<void>) => client.afterCommit(effect)
@@ -103,7 +104,7 @@ export const make = Effect.fnUntraced(function* (
       return asked === undefined ? Effect.succeed([]) : Effect.map(read(asked), (rows) => rows.map(toRun))
     },
     entries: (runId, { from, limit }) =>
-      Effect.map(read(getEntries(runId, from, limit)), (rows) => rows.map(toStoredUnsafe)),
+      Effect.map(reads.entries({ runId, from, limit }), (rows) => rows.map(toStoredUnsafe)),
 
     send: (message) =>
       Effect.suspend(() => {
@@ -114,7 +115,7 @@ export const make = Effect.fnUntraced(function* (
         return told(message.runId, sendMessage(message), (row) => row?.accepted === true)
       }),
     inbox: (worker) => Effect.map(control(readInboxOfWorker(worker)), (rows) => rows.flatMap(toMessages)),
-    inboxOf: (runId) => Effect.map(read(readInboxOfRun(runId)), (rows) => rows.map(toMessageUnsafe)),
+    inboxOf: (runId) => Effect.map(reads.inboxOf(runId), (rows) => rows.map(toMessageUnsafe)),
 
     register: (worker) => Effect.map(control(registerWorker(worker)), ([row]) => ({ at: row?.at ?? 0 })),
     heartbeat: (worker) =>
@@ -196,7 +197,7 @@ const toMessages = (row: MessageRow): ReadonlyArray<Message> => {
   }
 }
 
-const toStoredUnsafe = ({ at, epoch, seq, tool_version, ...row }: EntryRow): Entry.Stored => ({
+const toStoredUnsafe = ({ at, epoch, run_id: _, seq, tool_version, ...row }: EntryRow): Entry.Stored => ({
   seq,
   epoch,
   at,

@@ -1,4 +1,4 @@
-/** Reads messages on their way, oldest first: to one run, or to all that a worker holds. Indexes: inbox_waiting, run_owner. */
+/** Reads messages on their way, oldest first: to some runs, or to all that a worker holds. Indexes: inbox_waiting, run_owner. */
 import * as Entry from "../../outbox/Entry.ts"
 import type { Message } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
@@ -12,10 +12,10 @@ from makegood.inbox i join makegood.run r using (run_id)
 where r.owner = $1 and i.taken_at is null
 order by i.place`
 
-const ofRun = `
+const ofRuns = `
 select ${columns}
 from makegood.inbox i
-where i.run_id = $1 and i.taken_at is null
+where i.run_id = any($1::uuid[]) and i.taken_at is null
 order by i.place`
 
 export interface MessageRow extends Pick<Entry.Row, "format" | "path" | "digest" | "value" | "detail"> {
@@ -27,9 +27,9 @@ export const readInboxOfWorker = (worker: string): Statement<MessageRow> => ({
   params: [Parameters.text(worker)]
 })
 
-export const readInboxOfRun = (runId: string): Statement<MessageRow> => ({
-  text: ofRun,
-  params: [Parameters.uuid(runId)]
+export const readInboxesOfRuns = (runIds: ReadonlyArray<string>): Statement<MessageRow> => ({
+  text: ofRuns,
+  params: [Parameters.uuids(runIds)]
 })
 
 /** The message of a row. Throws `UnreadableEntry`. */

@@ -14,9 +14,10 @@ export const entriesOf = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Entry.Stored>, OutboxError> {
   const entries: Array<Entry.Stored> = []
   while (from + entries.length < to) {
-    const page = yield* outbox.entries(runId, { from: from + entries.length, limit: pageSize })
-    entries.push(...page)
-    if (page.length < pageSize) break
+    const limit = Math.min(pageSize, to - from - entries.length)
+    const page = yield* outbox.entries(runId, { from: from + entries.length, limit })
+    for (const stored of page) entries.push(stored)
+    if (page.length < limit) break
   }
   return entries
 })

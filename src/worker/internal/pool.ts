@@ -169,11 +169,12 @@ export const make = Effect.fnUntraced(function* (
     return incarnation
   }
 
+  const claimed = (from: "queue" | "start"): Entry => ({ _tag: "claimed", worker: lease.worker, from })
+
   /** The beginning of a run that is about to be started here. */
   const begun = (): RunState.Growing => {
     const state = RunState.make()
-    const entry = { _tag: "claimed", worker: lease.worker, from: "start" } as const
-    state.add({ seq: 0, epoch: 1, at: lease.now(), entry })
+    state.add({ seq: 0, epoch: 1, at: lease.now(), entry: claimed("start") })
     return state
   }
 
@@ -201,8 +202,10 @@ export const make = Effect.fnUntraced(function* (
     const { runId } = run
     arriving.add(runId)
     yield* Effect.gen(function* () {
-      const { state, unreadable } = yield* load(run, epoch, seq)
-      const messages = yield* outbox.inboxOf(runId)
+      // What many runs of a claim ask at once the outbox reads in few statements.
+      const [{ state, unreadable }, messages] = yield* Effect.all([load(run, epoch, seq), outbox.inboxOf(runId)], {
+        concurrency: 2
+      })
       const incarnation = hold(run, epoch, state, unreadable)
       if (incarnation === undefined) return yield* outbox.release(lease.worker, [{ runId, epoch }])
       incarnation.begin(messages)
@@ -216,6 +219,7 @@ export const make = Effect.fnUntraced(function* (
     let state = RunState.make()
     const read = Effect.gen(function* () {
       state = yield* Record.before(outbox, run)
+      if (seq === 1) return state.add({ seq: 0, epoch, at: run.changedAt, entry: claimed("queue") })
       for (const stored of yield* Record.entriesOf(outbox, run.runId, { to: seq })) state.add(stored)
     })
     const unreadable = yield* read.pipe(
@@ -227,12 +231,7 @@ export const make = Effect.fnUntraced(function* (
     if (unreadable === undefined) return { state, unreadable }
     // Only so much of the record as is needed to add to it.
     const bare = RunState.make()
-    bare.add({
-      seq: seq - 1,
-      epoch,
-      at: run.createdAt,
-      entry: { _tag: "claimed", worker: lease.worker, from: "queue" }
-    })
+    bare.add({ seq: seq - 1, epoch, at: run.createdAt, entry: claimed("queue") })
     return { state: bare, unreadable }
   })
 
@@ -246,7 +245,7 @@ export const make = Effect.fnUntraced(function* (
         Effect.tap((found) => Effect.sync(() => found.forEach(({ run }) => arriving.add(run.runId)))),
         Effect.ensuring(Effect.sync(() => claiming--))
       )
-      yield* Effect.forEach(claims, take, { concurrency: 8, discard: true })
+      yield* Effect.forEach(claims, take, { concurrency: "unbounded", discard: true })
       if (claims.length < limit) return
     }
   })
