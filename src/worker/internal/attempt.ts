@@ -41,14 +41,15 @@ export const attemptOnce = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Attempted> {
   const { intent } = job
   const side = isCompensation(intent) ? "compensation" : "call"
-  const once = Effect.suspend(() => {
+  const done = Effect.suspend(() => {
     Landmark.reached(`${side}.before-act`, desk.runId)
     // The last thing before the act: the process may have stood still anywhere above.
     return desk.lease.isOver() ? Effect.fail(new LeaseOver()) : job.attempt(callOf(desk, job, progress))
-  }).pipe(
-    Effect.tap(() => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId))),
-    Effect.flatMap((result) => kept(desk, job, result))
-  )
+  })
+  const seen = Landmark.isWatched()
+    ? Effect.tap(done, () => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId)))
+    : done
+  const once = job.tool.unkept === undefined ? seen : Effect.flatMap(seen, (result) => kept(desk, job, result))
   const act = within(once, job.manner.timeout)
   const exit = yield* Effect.exit(
     job.tool.kind === "transaction"

@@ -32,7 +32,7 @@ import {
   traceless,
   withPending
 } from "./progress.ts"
-import { readBefore } from "./reading.ts"
+import { type Before, readBefore } from "./reading.ts"
 import { afterFailure, usedUp } from "./setback.ts"
 
 /** Brings a call to its end, from wherever the record says that it is. */
@@ -66,13 +66,13 @@ export const perform = Effect.fnUntraced(function* (desk: Desk, given: Job): Eff
   }
   let isNew = record === undefined
   while (true) {
-    const due = yield* isNew ? Effect.succeed(undefined) : isDue(desk, job, progress)
-    if (due !== undefined) return due
-    const paused = yield* isNew ? Effect.succeed(undefined) : isPaused(desk, job, progress)
-    if (paused !== undefined) return paused
-    const kept = yield* keptBack(desk, job, progress, isNew)
+    if (!isNew) {
+      const notNow = (yield* isDue(desk, job, progress)) ?? (yield* isPaused(desk, job, progress))
+      if (notNow !== undefined) return notNow
+    }
+    const kept = job.tool.limits === undefined ? undefined : yield* keptBack(desk, job, progress, isNew)
     if (kept !== undefined) return kept
-    const doubt = yield* isNew ? Effect.succeed(undefined) : settled(desk, job, progress)
+    const doubt = isNew ? undefined : yield* settled(desk, job, progress)
     if (doubt !== undefined) return doubt
     const send = Effect.suspend(() => counted(desk, job, progress, isNew))
     const attempted = yield* desk.limits.through(job, desk.lease.now(), send)
@@ -189,6 +189,8 @@ const settled = Effect.fnUntraced(function* (
   return isGivenUp ? givenUp(desk, job, progress, []) : undefined
 })
 
+const nothingBefore: Before = { _tag: "before", text: undefined }
+
 /** Counts an attempt, and makes it. */
 const counted = Effect.fnUntraced(function* (
   desk: Desk,
@@ -198,7 +200,7 @@ const counted = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Attempted> {
   const { intent } = job
   if (isNew) {
-    const before = yield* readBefore(desk, job, progress)
+    const before = job.tool.before === undefined ? nothingBefore : yield* readBefore(desk, job, progress)
     if (before._tag === "ending") return { _tag: "ended", ending: before.ending }
     if (isAnnounced(job)) {
       const whole = before.text === undefined ? intent : { ...intent, before: before.text }

@@ -9,14 +9,14 @@
  * to begin so.
  */
 import type { Clearance } from "./clearance.ts"
+import { isFree } from "./preliminaries.ts"
 import type { Asked } from "./scope.ts"
 
 /** Whether the first thing that is done about this step is to write its intent. */
-export const isPlain = ({ step }: Asked, { irreversible, pauses }: Clearance): boolean => {
+export const isPlain = ({ step }: Asked, clearance: Clearance): boolean => {
   if (step._tag !== "call") return false
-  const { before, consent, isHeld, kind, limits, lock, name, once } = step.tool
-  const isAct = kind === "reversible" || (kind === "irreversible" && irreversible === undefined)
-  return isAct && isHeld !== true && !pauses().has(name) && [before, consent, limits, lock, once].every(isAbsent)
+  const { before, isHeld, kind, limits, name } = step.tool
+  const isAct = kind === "reversible" || kind === "irreversible"
+  const isSimple = isHeld !== true && before === undefined && limits === undefined
+  return isAct && isSimple && isFree(step.tool, name, kind, clearance)
 }
-
-const isAbsent = (option: unknown) => option === undefined
