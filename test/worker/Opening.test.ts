@@ -1,10 +1,11 @@
 import { assert, describe } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
-import { Outbox } from "../../src/index.ts"
+import { Outbox, Worker } from "../../src/index.ts"
 import type { NewRun, Started } from "../../src/outbox/Outbox.ts"
 import { OutboxError, Unavailable } from "../../src/outbox/OutboxError.ts"
 import { runId as idOf } from "../../src/saga/internal/identity.ts"
-import { act, atRest, claim, entriesOf, play, resultOf, saga, withWorker, World } from "./bench.ts"
+import * as Landmark from "../../src/worker/Landmark.ts"
+import { act, atRest, bury, claim, entriesOf, play, resultOf, saga, withWorker, World } from "./bench.ts"
 
 const world = () => {
   const ledger = new World()
@@ -149,5 +150,34 @@ describe("the opening of a run", () => {
       withWorker(Trip.toLayer(() => A(x))),
       watched(starts, (started) => (starts.length === 1 ? started : Effect.andThen(started, lost)))
     )
+  })
+
+  claim("comes to the same end wherever its worker is declared dead (G1, G2, G5)", () => {
+    const { A, B, ledger, Trip } = world()
+    const starts: Array<NewRun> = []
+    const live = Trip.toLayer(() => Effect.andThen(A(x), B(x)))
+    let left = Number.POSITIVE_INFINITY
+    let second: string | undefined
+    /** Plays a run, and has its worker declared dead at the landmark with this number. Gives whether there was one. */
+    const dyingAt = Effect.fnUntraced(function* (nth: number) {
+      const context = yield* Effect.context<Outbox.Outbox | Worker.Worker>()
+      left = nth
+      second = idOf("Trip", `${nth}`, 0)
+      Landmark.listen((_, runId) => {
+        if (runId === second && left-- === 0) Effect.runForkWith(context)(bury)
+      })
+      const run = yield* play(Trip, `${nth}`)
+      assert.strictEqual(run.state, "completed")
+      const keys = new Set(ledger.calls.filter((call) => call.runId === run.runId).map(({ key }) => key))
+      assert.strictEqual(keys.size, 2)
+      return left < 0
+    })
+    return Effect.gen(function* () {
+      yield* play(Trip, "first")
+      let deaths = 0
+      while (yield* dyingAt(deaths)) deaths++
+      assert.isAtLeast(deaths, 12)
+      assert.deepStrictEqual(firsts(starts), [[], ...Array.from({ length: deaths + 1 }, () => ["intended"])])
+    }).pipe(withWorker(live), watched(starts), Effect.ensuring(Effect.sync(() => Landmark.listen(undefined))))
   })
 })
