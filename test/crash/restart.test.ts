@@ -13,7 +13,7 @@ const startAll = Effect.gen(function* () {
     (run, index) =>
       Effect.gen(function* () {
         yield* stage.order([
-          { run, kind: "act", delayMillis: 700 },
+          { run, kind: "act", delayMillis: 1_500 },
           ...(index % 5 === 0 ? [{ run, kind: "act", step: 4, refuse: true } as const] : [])
         ])
         yield* Stage.start(index % 2 === 0 ? "Linear" : "Mixed", run)

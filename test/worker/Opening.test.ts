@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
-import { Outbox, Worker } from "../../src/index.ts"
+import { Outbox, Runs, Worker } from "../../src/index.ts"
 import type { NewRun, Started } from "../../src/outbox/Outbox.ts"
 import { OutboxError, Unavailable } from "../../src/outbox/OutboxError.ts"
 import { runId as idOf } from "../../src/saga/internal/identity.ts"
@@ -67,7 +67,7 @@ describe("the opening of a run", () => {
     }).pipe(withWorker(live), watched(starts))
   })
 
-  claim("does nothing where the run is there already", () => {
+  claim("is not begun where the run was here before", () => {
     const { A, ledger, Trip } = world()
     const starts: Array<NewRun> = []
     return Effect.gen(function* () {
@@ -75,10 +75,26 @@ describe("the opening of a run", () => {
       const before = yield* entriesOf(runId)
       const again = yield* Trip.start({ id: "a" })
       assert.strictEqual(again.runId, runId)
-      assert.deepStrictEqual(firsts(starts), [[], ["intended"]])
+      assert.deepStrictEqual(firsts(starts), [[], []])
       assert.deepStrictEqual(yield* entriesOf(runId), before)
       assert.deepStrictEqual(ledger.ledger, ["A:x"])
     }).pipe(withWorker(Trip.toLayer(() => A(x))), watched(starts))
+  })
+
+  claim("does nothing where the run is there already", () => {
+    const { A, ledger, Trip } = world()
+    const starts: Array<NewRun> = []
+    return Effect.gen(function* () {
+      const { runId } = yield* play(Trip, "a").pipe(withWorker(Trip.toLayer(() => A(x))))
+      const before = yield* entriesOf(runId).pipe(Effect.provide(Runs.layer))
+      yield* Effect.gen(function* () {
+        yield* play(Trip, "b")
+        assert.strictEqual((yield* Trip.start({ id: "a" })).runId, runId)
+        assert.deepStrictEqual(yield* entriesOf(runId), before)
+      }).pipe(withWorker(Trip.toLayer(() => A(x))), watched(starts))
+      assert.deepStrictEqual(firsts(starts), [[], ["intended"]])
+      assert.deepStrictEqual(ledger.ledger, ["A:x", "A:x"])
+    })
   })
 
   claim("does not begin with what is more than a call: the time, a branch, a question", () => {

@@ -23,6 +23,8 @@ import type { Limits } from "./limits.ts"
 const maxDeaths = 5
 /** How many runs are claimed with one statement. */
 const claimLimit = 100
+/** How many runs that were here are remembered. */
+const mostKnown = 10_000
 
 export interface Settings {
   readonly outbox: Outbox["Service"]
@@ -63,6 +65,8 @@ export const make = Effect.fnUntraced(function* (
   const arriving = new Set<string>()
   /** Runs whose starts are on their way, and whose bodies play already. */
   const openings = new Map<string, Incarnation.Incarnation>()
+  /** Runs that were here lately: who starts one of them again finds it. */
+  const known = new Set<string>()
   /** Sagas whose bodies begin with a call, as far as was seen: with nothing that an opening cannot give. */
   const plain = new WeakSet<Handler>()
   const turnListeners = new Map<string, Set<(turned: Run | undefined) => void>>()
@@ -161,12 +165,18 @@ export const make = Effect.fnUntraced(function* (
         gone: (turned) => {
           if (openings.get(run.runId) === incarnation) return void openings.delete(run.runId)
           held.delete(run.runId)
+          remember(run.runId)
           if (turned !== undefined) announce(run.runId, turned)
           if (held.size + 1 >= settings.concurrency) callLookOut()
         }
       }
     )
     return incarnation
+  }
+
+  const remember = (runId: string) => {
+    known.add(runId)
+    if (known.size > mostKnown) known.delete(known.values().next().value!)
   }
 
   const claimed = (from: "queue" | "start"): Entry => ({ _tag: "claimed", worker: lease.worker, from })
@@ -181,7 +191,7 @@ export const make = Effect.fnUntraced(function* (
   /** Has the body play up to its first intent, which is given. */
   const open = (run: NewRun): ReadonlyArray<Entry> => {
     const handler = handlers.get(handlerKey(run.saga, run.version))
-    if (handler === undefined || !plain.has(handler) || openings.has(run.runId)) return []
+    if (handler === undefined || !plain.has(handler) || openings.has(run.runId) || known.has(run.runId)) return []
     if (run.deadlineMillis !== undefined) return []
     const opening = incarnate({
       run: justStarted(run, lease.now()),
