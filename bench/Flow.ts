@@ -32,7 +32,7 @@ const idempotencyKey = ({ order }: { readonly order: string }) => order
 /** Ten acts. */
 const Forward = Saga.make("Forward", { ...definition, tools: [Act], idempotencyKey })
 
-/** Ten acts, each after a question. */
+/** Ten acts, each followed by a question. */
 const Asking = Saga.make("Asking", { ...definition, tools: [Act, Ask], idempotencyKey })
 
 /** Nine acts. */
@@ -51,8 +51,8 @@ export const layer = Layer.mergeAll(
   Asking.toLayer(
     Effect.fnUntraced(function* ({ order }) {
       for (let step = 0; step < steps; step++) {
-        yield* Ask({ order, step })
         yield* Act({ order, step })
+        yield* Ask({ order, step })
       }
     })
   ),

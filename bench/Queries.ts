@@ -21,7 +21,7 @@ export const measure = Effect.fnUntraced(function* (size: Size) {
         floor: a(floor.commits)
       },
       {
-        name: "more commits for a query before each call",
+        name: "more commits for a query after each call",
         unit: "commits",
         makegood: a(asking.commits - forward.commits),
         goal: { atMost: 0.05 }
