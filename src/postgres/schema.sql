@@ -497,6 +497,8 @@ create table makegood.worker (
   name text not null,
   -- When it started
   registered_at timestamp with time zone not null default makegood.now(),
+  -- How long a lease is
+  lease interval,
   -- Prolonged by heartbeats; past it the worker may be declared dead
   lease_until timestamp with time zone not null,
   -- When it was declared dead, or left. Death is final, and only runs of the dead are taken from them

@@ -166,7 +166,12 @@ describe("Rule 3: appends", () => {
         )
         assert.strictEqual(most, 1)
       }),
-    without("sends while it still waits", "worker", "if (inFlight || dropped || isOpening) return", "if (dropped || isOpening) return")
+    without(
+      "sends while it still waits",
+      "worker",
+      "if (inFlight || dropped || isOpening) return",
+      "if (dropped || isOpening) return"
+    )
   )
 
   claim(

@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Clock, Effect, Layer } from "effect"
-import { Outbox, Runs, Worker } from "../../src/index.ts"
+import { Outbox, Runs, type Worker } from "../../src/index.ts"
 import type { NewRun, Started } from "../../src/outbox/Outbox.ts"
 import { OutboxError, Unavailable } from "../../src/outbox/OutboxError.ts"
 import { runId as idOf } from "../../src/saga/internal/identity.ts"

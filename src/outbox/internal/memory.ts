@@ -49,6 +49,7 @@ interface Kept {
 
 interface Worker {
   leaseUntil: number
+  readonly leaseMillis: number
   dead: boolean
 }
 
@@ -369,7 +370,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
 
     register: ({ id, leaseMillis }) =>
       operation((now) => {
-        if (!workers.has(id)) workers.set(id, { leaseUntil: now + leaseMillis, dead: false })
+        if (!workers.has(id)) workers.set(id, { leaseUntil: now + leaseMillis, leaseMillis, dead: false })
         return { at: now }
       }),
     heartbeat: ({ id, leaseMillis }) =>
@@ -385,6 +386,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     bury: operation((now) => {
       let buried = 0
       for (const worker of workers.values()) {
+        worker.leaseUntil = Math.min(worker.leaseUntil, now + worker.leaseMillis)
         if (worker.dead || now < worker.leaseUntil) continue
         worker.dead = true
         buried++

@@ -124,6 +124,7 @@ const worker = [
   worker_id text primary key,
   name text not null,
   registered_at timestamptz not null default makegood.now(),
+  lease interval,
   lease_until timestamptz not null,
   died_at timestamptz
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500)`
@@ -304,6 +305,7 @@ $$`,
     worker_id: "New at every start of a worker",
     name: "What people call it",
     registered_at: "When it started",
+    lease: "How long a lease is",
     lease_until: "Prolonged by heartbeats; past it the worker may be declared dead",
     died_at: "When it was declared dead, or left. Death is final, and only runs of the dead are taken from them"
   }),

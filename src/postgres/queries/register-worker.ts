@@ -4,8 +4,8 @@ import * as Parameters from "../internal/parameters.ts"
 
 const text = `
 with added as (
-  insert into makegood.worker (worker_id, name, lease_until)
-  values ($1, $2, makegood.now() + $3 * interval '1 millisecond')
+  insert into makegood.worker (worker_id, name, lease, lease_until)
+  values ($1, $2, $3 * interval '1 millisecond', makegood.now() + $3 * interval '1 millisecond')
   on conflict do nothing
 )
 select makegood.millis(makegood.now()) as at`
