@@ -415,7 +415,8 @@ export const make = (
   // ---- from outside
 
   const tell = (messages: ReadonlyArray<Message>) => {
-    if (isDown || isLeaving) return
+    // Told too early, it is told again.
+    if (isDown || isLeaving || isOpening) return
     const fresh = messages.filter((message) => !heard.has(message.id))
     if (fresh.length === 0) return
     for (const message of fresh) heard.add(message.id)
