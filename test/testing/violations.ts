@@ -95,7 +95,7 @@ const releasable = "if (run?.owner === worker && run.epoch === epoch) letGo(run,
 const reclaimable = "kept.run.owner === worker && kept.run.epoch === epoch && isLive(worker, now)"
 const ready = 'if (run.state === "pending" || run.state === "running") return "queue"'
 const nothing = "// Nothing."
-const given = "const { deadlineMillis, parent, undoes, worker, ...rest } = run"
+const given = "const { deadlineMillis, first, parent, undoes, worker, ...rest } = run"
 const entries = "request.entries.map(Entry.toRow)"
 
 const zombieOverwrites = `
