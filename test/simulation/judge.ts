@@ -71,6 +71,9 @@ const judgeRun = (
   const calls = Array.from(state.steps.values()).filter((step) => step._tag === "call")
   const savepoints = Array.from(state.steps.values()).filter((step) => step._tag === "savepoint")
   const standing = new Set(Rollback.standing(state).map((call) => call.path))
+  const pivots = Array.from(state.steps.values()).flatMap((step) =>
+    step._tag === "value" && step.pivot ? [step.seq] : step._tag === "wait" ? (step.pivot ?? []) : []
+  )
   for (const call of calls) {
     const { act, key } = call.intent
     recorded.add(key)
@@ -91,10 +94,14 @@ const judgeRun = (
     const undone = happened.undone
     const isListed = standing.has(call.path)
     if (ended === "completed") {
-      const isTakenBack = savepoints.some((savepoint) => Path.isInside(call.path, savepoint.path))
+      const around = savepoints.filter((savepoint) => Path.isInside(call.path, savepoint.path))
+      const isTakenBack = around.length > 0
+      // A pivot, in whichever branch, lets stand what was completed before it, and not what failed before it.
+      const failedAt = Math.min(...around.map(({ seq }) => seq))
+      const isPassed = pivots.some((pivot) => (call.outcome?.seq ?? pivot) < pivot && pivot < failedAt)
       // What was under way, or in doubt, when somebody said to leave it is still brought to its end.
       const isLeft = call.skipped !== undefined && call.compensation?.outcome?._tag !== "succeeded"
-      const isExpected = isTakenBack && act === "reversible" && !isLeft
+      const isExpected = isTakenBack && act === "reversible" && !isLeft && !isPassed
       if (undone !== isExpected) wrongs.push(`${call.path} is ${undone ? "" : "not "}undone in a completed run`)
       if (isTakenBack && !undone && !isListed) wrongs.push(`${call.path} stands and is not listed`)
     } else if (ended === "rolled_back") {

@@ -22,9 +22,14 @@ export interface Meaning {
 }
 
 export const meaningOf = (node: Node, state: RunState): Meaning => {
-  const failed: Array<string> = []
+  const failed = new Set<string>()
 
-  const walk = (part: Node, scope: Scope, at: number): Came => {
+  /** `until`: when the part is given up, if it is; a wait that is not over by then ends there, whatever is said of it. */
+  const walk = (part: Node, scope: Scope, at: number, until = Number.POSITIVE_INFINITY): Came => {
+    const waited = (name: string): Came => {
+      const came = outcomeOf(state.steps.get(scope.next(name)), at)
+      return came.at > until ? { _tag: "open", at } : came
+    }
     switch (part._tag) {
       case "fail":
         return { _tag: "failed", tag: "Refused", at }
@@ -46,42 +51,45 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
       case "child":
         return outcomeOf(state.steps.get(scope.next("Child")), at)
       case "approval":
-        return outcomeOf(state.steps.get(scope.next("Nod")), at)
+        return waited("Nod")
       case "pivot":
         return outcomeOf(state.steps.get(scope.next("pivot")), at)
       case "record":
         return outcomeOf(state.steps.get(scope.next("value")), at)
       case "sleep":
-        return outcomeOf(state.steps.get(scope.next("sleep")), at)
+        return waited("sleep")
       case "signal":
-        return outcomeOf(state.steps.get(scope.next("Nudge")), at)
+        return waited("Nudge")
       case "sequence": {
         let came: Came = { _tag: "gave", value: "", at }
         const values: Array<string> = []
         for (const one of part.nodes) {
-          came = walk(one, scope, came.at)
+          came = walk(one, scope, came.at, until)
           if (came._tag !== "gave") return came
           values.push(came.value)
         }
         return { ...came, value: values.join("+") }
       }
       case "caught": {
-        const came = walk(part.node, scope, at)
+        const came = walk(part.node, scope, at, until)
         return came._tag === "failed" ? { _tag: "gave", value: came.tag, at: came.at } : came
       }
       case "branches": {
         const group = scope.next("forEach")
-        const came = part.nodes.map((one, index) => walk(one, new Scope(Path.branch(group, index)), at))
+        const branches = (until: number) =>
+          part.nodes.map((one, index) => walk(one, new Scope(Path.branch(group, index)), at, until))
+        const came = branches(until)
         const first = came.filter((one) => one._tag === "failed").toSorted((a, b) => a.at - b.at)[0]
         // The others were awaited: what they still came to has a place, and their scope goes on after it.
-        const end = Math.max(at, ...came.map((one) => one.at))
+        const ends = first === undefined ? came : branches(Math.min(until, first.at))
+        const end = Math.max(at, first?.at ?? at, ...ends.map((one) => one.at))
         if (first !== undefined) return { ...first, at: end }
         if (came.some((one) => one._tag === "open")) return { _tag: "open", at: end }
         return { _tag: "gave", value: came.map((one) => (one._tag === "gave" ? one.value : "")).join("|"), at: end }
       }
       case "savepoint": {
         const path = scope.next("plan")
-        const came = walk(part.node, new Scope(path), at)
+        const came = walk(part.node, new Scope(path), at, until)
         if (came._tag !== "failed") return came
         // What a pivot lets stand cannot be taken back.
         if (
@@ -91,22 +99,24 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         ) {
           return { _tag: "gave", value: `not ${came.tag}`, at: came.at }
         }
-        failed.push(path)
+        failed.add(path)
         const step = state.steps.get(path)
         if (step?._tag !== "savepoint" || step.outcome === undefined) return { _tag: "open", at: came.at }
         return { _tag: "gave", value: `not ${came.tag}`, at: step.outcome.seq }
       }
       case "within": {
         const group = scope.next("within")
-        const came = walk(part.node, new Scope(Path.branch(group, "work")), at)
+        const work = (until: number) => walk(part.node, new Scope(Path.branch(group, "work")), at, until)
+        const came = work(until)
         const limit = outcomeOf(state.steps.get(`${group}/limit/sleep`), at)
-        const isLate = limit._tag === "gave" && (came._tag === "open" || limit.at < came.at)
-        return isLate ? { _tag: "failed", tag: "DeadlinePassed", at: Math.max(limit.at, came.at) } : came
+        const isLate = limit._tag === "gave" && limit.at <= until && (came._tag === "open" || limit.at < came.at)
+        if (!isLate) return came
+        return { _tag: "failed", tag: "DeadlinePassed", at: Math.max(limit.at, work(Math.min(until, limit.at)).at) }
       }
     }
   }
 
-  return { came: walk(node, new Scope(Path.root), 0), failed }
+  return { came: walk(node, new Scope(Path.root), 0), failed: Array.from(failed) }
 }
 
 /** Counts the names asked for in a scope. */

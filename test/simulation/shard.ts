@@ -5,7 +5,7 @@ import { simulate } from "./simulate.ts"
 
 const given = process.env["MAKEGOOD_SIMULATIONS"]
 /** How many seeds in all. */
-export const count = Number(given ?? 5_000)
+export const count = Number(given ?? 10_000)
 const first = Number(process.env["MAKEGOOD_SEED"] ?? 1)
 /** So few are meant to be looked at: nothing is expected of all of them together. */
 const isSample = count >= 500

@@ -183,6 +183,11 @@ const settled = Effect.fnUntraced(function* (
   if (progress.doubtful) {
     const found = yield* settle(desk, job, progress)
     if (found._tag === "ending") return found.ending
+    // Who leaves sends nothing any more, neither to settle it nor because it is settled: that is found out anew.
+    if (desk.haste(job.intent.path) === "leave") {
+      flushPending(desk, progress)
+      return left
+    }
     progress.pending.push(found.entry)
   }
   const isGivenUp = desk.haste(job.intent.path) === "giveUp" && !progress.doubtful
