@@ -272,7 +272,8 @@ export const make = (
   /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
   const goOnLater = (path: string, ending: Unfinished, again: () => void) =>
     soon(() => {
-      const isGivenUp = () => givenUp.has(path)
+      // What is taken back is brought to its end, whoever waits for that.
+      const isGivenUp = () => givenUp.has(path) && !goingBack.has(path)
       const waitingDesk = { ...desk, room, used, soon, begin: setOff, noticed: considerResting, isGivenUp }
       Waits.later(waitingDesk, path, ending, again)
       considerResting()
