@@ -24,7 +24,7 @@ export interface Meaning {
 export const meaningOf = (node: Node, state: RunState): Meaning => {
   const failed = new Set<string>()
 
-  /** `until`: when the part is given up, if it is; a wait that is not over by then ends there, whatever is said of it. */
+  /** `until`: when the part is given up, if it is; a wait, or a value, that is not there by then holds up nothing. */
   const walk = (part: Node, scope: Scope, at: number, until = Number.POSITIVE_INFINITY): Came => {
     const waited = (name: string): Came => {
       const came = outcomeOf(state.steps.get(scope.next(name)), at)
@@ -38,7 +38,9 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         const step = state.steps.get(path)
         // It is done only when the body has succeeded, and answered at once.
         if (part.tool === "Held")
-          return step === undefined ? { _tag: "open", at } : { _tag: "gave", value: "held", at: step.seq }
+          return step === undefined || step.seq > until
+            ? { _tag: "open", at }
+            : { _tag: "gave", value: "held", at: step.seq }
         if (step !== undefined) return outcomeOf(step, at)
         // Given up while it waited for somebody's word, or for a lock: what was answered was awaited, and what was withdrawn
         // ended at once.
@@ -55,7 +57,7 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
       case "pivot":
         return outcomeOf(state.steps.get(scope.next("pivot")), at)
       case "record":
-        return outcomeOf(state.steps.get(scope.next("value")), at)
+        return waited("value")
       case "sleep":
         return waited("sleep")
       case "signal":

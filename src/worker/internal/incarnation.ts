@@ -269,10 +269,9 @@ export const make = (
     })
   }
 
-  /** Goes on with the call at `path`, or with taking back, once its time has come or what it waits for is over. */
+  /** Goes on with the call at `path`, or with taking back, once what it waits for is over. That is never given up. */
   const goOnLater = (path: string, ending: Unfinished, again: () => void) =>
     soon(() => {
-      // What is taken back is brought to its end, whoever waits for that.
       const isGivenUp = () => givenUp.has(path) && !goingBack.has(path)
       const waitingDesk = { ...desk, room, used, soon, begin: setOff, noticed: considerResting, isGivenUp }
       Waits.later(waitingDesk, path, ending, again)
@@ -331,7 +330,8 @@ export const make = (
     if (parent === undefined || run.undoes !== undefined) return turnTo([entry], changeTo(how, { result }))
     const wentBack = isGoingBack
     const turn = () => {
-      if (!isDown && !isLeaving && isGoingBack === wentBack) turnTo([entry], changeTo(how, { result }))
+      if (isLeaving) return quiet()
+      if (!isDown && isGoingBack === wentBack) turnTo([entry], changeTo(how, { result }))
     }
     // A child's pivot is its parent's, which hears of it before it hears of the end.
     pen.flush(() =>

@@ -19,6 +19,11 @@ const isAnySkipped = (history: History): boolean =>
   (history.undoes !== undefined && isAnySkipped(history.undoes)) ||
   history.children.some((child) => isAnySkipped(child) || (child.undoneBy?.skipped.size ?? 0) > 0)
 
+/** Whether a child that completed was left as it is: then that run stands, whatever it did. */
+const isChildLeft = (history: History): boolean =>
+  history.children.some(({ run, undoneBy }) => run.state === "completed" && undoneBy === undefined) ||
+  (history.undoes !== undefined && isChildLeft(history.undoes))
+
 /** Whether the records of all its children, and of theirs, are at hand. */
 const isWhole = (history: History, known: ReadonlySet<string>): boolean =>
   history.entries.every(
@@ -50,7 +55,8 @@ export const G10: Checker = (evidence) => {
     if (state === "rolled_back" && stands.length > 0) {
       add(`it is rolled_back, and ${stands.map((call) => call.path).join(", ")} stands`, { runId })
     }
-    if (state === "partly_rolled_back" && stands.length === 0 && !isAnySkipped(history) && isWhole(history, known)) {
+    const mayStand = isAnySkipped(history) || isChildLeft(history) || !isWhole(history, known)
+    if (state === "partly_rolled_back" && stands.length === 0 && !mayStand) {
       add("it is partly_rolled_back, and nothing stands", { runId })
     }
     for (const call of calls) {
