@@ -4,7 +4,7 @@
  *
  * What is started, and what is meant to come of it, follows from the chance given.
  */
-import { Effect, Schedule, Stream } from "effect"
+import { Effect, Exit, Schedule, Stream } from "effect"
 import { Approval, Runs, Tools } from "../../src/index.ts"
 import type { Order } from "../crash/Ledger.ts"
 import * as Stage from "../crash/Stage.ts"
@@ -94,8 +94,9 @@ export const make = ({ chance, name, open, slowestMillis }: Options) => {
     }
     for (const runId of held) {
       if (!isCalm && chance() < 0.7) continue
-      yield* Effect.ignore(Runs.release(runId, { by }))
-      held.delete(runId)
+      // Where it could not be said, it is said again.
+      const said = yield* Effect.exit(Runs.release(runId, { by }))
+      if (Exit.isSuccess(said)) held.delete(runId)
     }
     if (isPaused ? isCalm || chance() < 0.3 : !isCalm && chance() < 0.05) {
       isPaused = !isPaused
