@@ -2,6 +2,7 @@
 import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Result } from "effect"
 import * as Value from "../../outbox/internal/value.ts"
 import * as Failure from "../../tool/Failure.ts"
+import type { Definition } from "../../tool/internal/definition.ts"
 import { RestoreConflict } from "../../tool/Restoration.ts"
 import * as Landmark from "../Landmark.ts"
 import { succeeded } from "./outcome.ts"
@@ -27,11 +28,16 @@ export type Attempted = { readonly _tag: "ended"; readonly ending: Ending } | Se
 /** The attempt was not made any more. */
 class LeaseOver extends Data.TaggedError("LeaseOver") {}
 
-/** The result, or what it is to the tool that it cannot be kept. Without a word of the tool that is settled later. */
-const kept = ({ maxValueBytes }: Desk, { intent, success, tool }: Job, result: unknown) => {
-  if (tool.unkept === undefined || success === undefined) return Effect.succeed(result)
-  const encoded = Value.codec(success).encode(result, `the result of ${intent.path}`, { maxBytes: maxValueBytes })
-  return Result.isSuccess(encoded) ? Effect.succeed(result) : Effect.fail(tool.unkept(encoded.failure.message, result))
+/** The result, or what it is to the tool that it cannot be kept. */
+const kept = (
+  { maxValueBytes }: Desk,
+  { intent, tool }: Job,
+  result: unknown,
+  unkept: NonNullable<Definition["unkept"]>
+) => {
+  const where = `the result of ${intent.path}`
+  const encoded = Value.codec(tool.success).encode(result, where, { maxBytes: maxValueBytes })
+  return Result.isSuccess(encoded) ? Effect.succeed(result) : Effect.fail(unkept(encoded.failure.message, result))
 }
 
 export const attemptOnce = Effect.fnUntraced(function* (
@@ -49,7 +55,10 @@ export const attemptOnce = Effect.fnUntraced(function* (
   const seen = Landmark.isWatched()
     ? Effect.tap(done, () => Effect.sync(() => Landmark.reached(`${side}.after-act`, desk.runId)))
     : done
-  const once = job.tool.unkept === undefined ? seen : Effect.flatMap(seen, (result) => kept(desk, job, result))
+  const { unkept } = job.tool
+  // Without a word of the tool that is settled once it happened. A compensation has no result.
+  const isAsked = unkept !== undefined && job.success !== undefined
+  const once = isAsked ? Effect.flatMap(seen, (result) => kept(desk, job, result, unkept)) : seen
   const act = within(once, job.manner.timeout)
   const exit = yield* Effect.exit(
     job.tool.kind === "transaction"
