@@ -10,18 +10,11 @@ import { Runs } from "makegood"
 import { Agent, ScriptedModel, Transcript } from "makegood/agent"
 import { FakeWorld, SagaTest } from "makegood/testing"
 import * as Landmark from "../../src/worker/Landmark.ts"
+import { giveUp, orGiveUp, task } from "./agency.ts"
 import { A, B, C, given, Mail, madeGood, x } from "./Feature.ts"
 
 const { calls, says } = ScriptedModel
 const y = { of: "y" }
-const task = { id: "1", prompt: "Do it." }
-const giveUp = calls(["GiveUp", { why: "It cannot be done." }])
-
-/** Goes on where all went well, and gives up where something did not. */
-const orGiveUp =
-  (line: ScriptedModel.Turn): ScriptedModel.Line =>
-  ({ results }) =>
-    results.some(({ isFailure }) => isFailure) ? giveUp : line
 
 /** How the agents here are explored. */
 const one = { ...given, payload: task }

@@ -7,17 +7,11 @@ import { Effect, Layer, Schema } from "effect"
 import { Outbox, Runs, Saga } from "makegood"
 import { Agent, ScriptedModel, Thread } from "makegood/agent"
 import { FakeWorld, SagaTest } from "makegood/testing"
+import { giveUp, orGiveUp, task } from "./agency.ts"
 import { A, B, base, C, D, given, madeGood, Trouble, x } from "./Feature.ts"
 
 const { calls, says } = ScriptedModel
 const y = { of: "y" }
-const task = { id: "1", prompt: "Do it." }
-const giveUp = calls(["GiveUp", { why: "It cannot be done." }])
-
-const orGiveUp =
-  (line: ScriptedModel.Turn): ScriptedModel.Line =>
-  ({ results }) =>
-    results.some(({ isFailure }) => isFailure) ? giveUp : line
 
 describe("a thread", () => {
   /** Does what the last message says, and then says so. */
