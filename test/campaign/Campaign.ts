@@ -8,7 +8,7 @@ import { open } from "../rules/Proxy.ts"
 import { random } from "../simulation/chance.ts"
 import * as Chaos from "./Chaos.ts"
 import * as Crew from "./Crew.ts"
-import { DatabaseClock } from "./DatabaseClock.ts"
+import * as Clock from "./DatabaseClock.ts"
 import * as Disk from "./Disk.ts"
 import * as Judge from "./Judge.ts"
 import * as Kills from "./Kills.ts"
@@ -72,7 +72,13 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
   const disk = yield* Disk.make
   const server = yield* Embedded.server({
     directory: disk.directory,
-    settings: { max_connections: "200", max_wal_size: "64MB", min_wal_size: "32MB", shared_buffers: "64MB" }
+    settings: {
+      max_connections: "200",
+      max_wal_size: "64MB",
+      min_wal_size: "32MB",
+      shared_buffers: "64MB",
+      ...Clock.settings
+    }
   })
   const proxy = yield* open(server.url)
   const program = Pooler.binary()
@@ -88,7 +94,7 @@ export const chaos = Effect.fnUntraced(function* (options: Options) {
       proxy,
       pooler,
       disk,
-      clock: new DatabaseClock(),
+      clock: new Clock.DatabaseClock(),
       crew: yield* crewAt(proxy.url, options.leaseMillis),
       judge: Judge.make()
     }

@@ -1,36 +1,23 @@
 /**
  * The clock of a database, set forward and back by hours while it is in use: all sessions have the new time with their next
- * statement. Keeps book, so that times by this clock can be compared with those of others.
+ * statement. Postgres itself keeps its old one, and knows by it when each transaction was committed: so what was written by a
+ * clock that was set can be compared with the times of others.
  */
 import { Effect, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { patiently } from "./Load.ts"
 import { between, type Chance } from "../simulation/chance.ts"
 
-/** How far apart the clock's setting and its effect on a session are at most. */
-const slackMillis = 10_000
+/** What the Postgres has to be started with. */
+export const settings = { track_commit_timestamp: "on" }
 
 export class DatabaseClock {
-  /** In order: by how much the clock is ahead, and since when. */
-  private readonly settings: Array<{ readonly since: number; readonly shift: number }> = [
-    { since: Date.now(), shift: 0 }
-  ]
-  private readonly oneAtATime = Semaphore.makeUnsafe(1).withPermit
-
-  private get shift() {
-    return this.settings.at(-1)!.shift
-  }
-
+  /** By how much it is ahead, and was at most. */
+  private shift = 0
+  private most = 0
   /** How far behind a time that it had before it was at most. */
-  get furthestBackMillis() {
-    let most = 0
-    let behind = 0
-    for (const { shift } of this.settings) {
-      most = Math.max(most, shift)
-      behind = Math.max(behind, most - shift)
-    }
-    return behind
-  }
+  furthestBackMillis = 0
+  private readonly oneAtATime = Semaphore.makeUnsafe(1).withPermit
 
   /** Sets it by up to some hours, one way or the other. */
   jump(sql: SqlClient, chance: Chance) {
@@ -39,10 +26,7 @@ export class DatabaseClock {
 
   /** Sets it to a time that it never had before, so that all that is due by any time it had is due. */
   catchUp(sql: SqlClient) {
-    return this.set(sql, () => {
-      const most = Math.max(...this.settings.map(({ shift }) => shift))
-      return this.shift === most ? most : most + slackMillis
-    })
+    return this.set(sql, () => this.most)
   }
 
   /** Tried until it is so: else nobody would know which time it is. */
@@ -54,19 +38,23 @@ export class DatabaseClock {
         const set = sql.unsafe(`alter system set makegood.clock_shift = '${shift} milliseconds'`)
         return Effect.andThen(set, sql`select pg_reload_conf()`).pipe(
           Effect.retry(patiently),
-          Effect.andThen(Effect.sync(() => void this.settings.push({ since: Date.now(), shift })))
+          Effect.andThen(Effect.sync(() => this.note(shift)))
         )
       })
     )
   }
 
-  /** The time of the others at a time of this clock. */
-  trueTime(at: number): number {
-    for (const [index, { shift, since }] of this.settings.entries()) {
-      const time = at - shift
-      const until = this.settings[index + 1]?.since ?? Number.POSITIVE_INFINITY
-      if (time >= since - slackMillis && time <= until + slackMillis) return time
-    }
-    return at - this.shift
+  private note(shift: number) {
+    this.shift = shift
+    this.most = Math.max(this.most, shift)
+    this.furthestBackMillis = Math.max(this.furthestBackMillis, this.most - shift)
   }
 }
+
+/** When each entry was committed, by the clock that was not set: by its run and place. */
+export const committed = Effect.fnUntraced(function* (sql: SqlClient) {
+  const rows = yield* sql<{ id: string; at: number }>`
+    select run_id || ':' || seq as id, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as at
+    from makegood.entry`
+  return new Map(rows.map(({ at, id }) => [id, at]))
+})

@@ -13,7 +13,7 @@ import * as Plain from "../crash/sagas.ts"
 import type * as Line from "../crash/Ledger.ts"
 import * as Stage from "../crash/Stage.ts"
 import * as Verdict from "../crash/verdict.ts"
-import { DatabaseClock } from "./DatabaseClock.ts"
+import * as Clock from "./DatabaseClock.ts"
 import type { Meant } from "./Load.ts"
 import * as Sagas from "./sagas.ts"
 
@@ -46,7 +46,8 @@ export interface Judged {
 
 /** What has to be known to judge by. */
 export interface Circumstances {
-  readonly clock?: DatabaseClock
+  /** That of the database, if it was ever set. */
+  readonly clock?: Clock.DatabaseClock
   /** Workers that stood still: what one of them had sent may arrive any time later, and the world knows it by its key. */
   readonly stopped?: ReadonlySet<string>
 }
@@ -62,7 +63,7 @@ export type Judge = ReturnType<typeof make>
 const judge = Effect.fnUntraced(function* (
   meant: ReadonlyArray<Meant>,
   seen: Set<string>,
-  { clock = new DatabaseClock(), stopped = new Set() }: Circumstances
+  { clock, stopped = new Set() }: Circumstances
 ) {
   const { book, sql } = yield* Stage.Stage
   const outbox = yield* Outbox
@@ -96,7 +97,10 @@ const judge = Effect.fnUntraced(function* (
     workers: workers.map(({ died, id, lease }) => ({ id, leaseUntil: lease, diedAt: died ?? undefined })),
     starts: runs.map(({ run }) => ({ runId: run.runId, committed: true }))
   }
-  const found = check(evidence, clock)
+  const committed = clock === undefined ? undefined : yield* Clock.committed(sql)
+  const trueTime: TrueTime = ({ runId }, { at, seq }) =>
+    committed === undefined ? at : committed.get(`${runId}:${seq}`)!
+  const found = check(evidence, trueTime, clock?.furthestBackMillis)
   const nameOf = new Map(runs.map(({ run }) => [run.runId, `${run.saga} ${run.key}`]))
   const wrongs = found.map(({ guarantee, runId, what }) => `${guarantee}: ${nameOf.get(runId ?? "") ?? ""}: ${what}`)
   const byKey = new Map(runs.map((one) => [one.run.key, one]))
@@ -117,12 +121,13 @@ const judge = Effect.fnUntraced(function* (
       wrongs.push(`${run} is ${state}, and ${one.ends.join(" or ")} was meant`)
     wrongs.push(...inTheWorld(one, state, lines))
     if (!isPlain(one)) continue
-    const entries = recorded.entries.map(({ at, entry, epoch, seq }): Verdict.Entry => {
+    const entries = recorded.entries.map((stored): Verdict.Entry => {
+      const { entry, epoch, seq } = stored
       const fields = entry as Partial<Record<"path" | "act" | "key" | "state", string>>
       return {
         seq,
         epoch,
-        at: clock.trueTime(at),
+        at: trueTime(recorded.run, stored),
         kind: entry._tag,
         path: fields.path,
         act: fields.act,
@@ -160,18 +165,25 @@ const shown = (title: string, entries: ReadonlyArray<Stored>, lines: ReadonlyArr
     )
   ].join("\n")
 
+/** When an entry was written, by the clock of the world. */
+type TrueTime = (run: { readonly runId: string }, stored: Stored) => number
+
 /** Every checker on its own, each with the times that it compares. */
-const check = (evidence: Evidence.Evidence, clock: DatabaseClock): ReadonlyArray<Evidence.Violation> => {
+const check = (
+  evidence: Evidence.Evidence,
+  trueTime: TrueTime,
+  furthestBackMillis = 0
+): ReadonlyArray<Evidence.Violation> => {
   // With times of the world, by the world's clock.
   const inTrueTime = {
     ...evidence,
     runs: evidence.runs.map(({ entries, run }) => ({
       run,
-      entries: entries.map((stored) => ({ ...stored, at: clock.trueTime(stored.at) }))
+      entries: entries.map((stored) => ({ ...stored, at: trueTime(run, stored) }))
     }))
   }
   // What was due by a clock that was set back since cannot be seen to have been due.
-  const afterSetBack = { ...evidence, allowanceMillis: allowanceMillis + clock.furthestBackMillis }
+  const afterSetBack = { ...evidence, allowanceMillis: allowanceMillis + furthestBackMillis }
   return Object.entries(checkers).flatMap(([guarantee, checker]) =>
     checker(guarantee === "G5" || guarantee === "G16" ? inTrueTime : guarantee === "G12" ? afterSetBack : evidence)
   )
