@@ -82,21 +82,24 @@ export const make = ({ chance, name, open, slowestMillis }: Options) => {
     yield* Sagas.sagas[saga].start({ run }).pipe(Effect.retry(patiently))
   })
 
+  /** Where it cannot be said, it is said again the next time; to who has ended, in vain. */
+  const until = <A, E, R>(those: Set<string>, one: string, said: Effect.Effect<A, E, R>) =>
+    Effect.map(Effect.exit(said), (exit) => {
+      if (Exit.isSuccess(exit)) those.delete(one)
+    })
+
   /** What people say, who may well come too late. */
   const speak = Effect.fnUntraced(function* (roots: ReadonlyArray<{ run_id: string; key: string }>, isCalm: boolean) {
     for (const run of unsigned) {
       if (!isCalm && chance() < 0.8) continue
-      yield* Runs.signal({ saga: Sagas.Office, key: run }, Sagas.Ready, undefined, { id: run })
-      unsigned.delete(run)
+      yield* until(unsigned, run, Runs.signal({ saga: Sagas.Office, key: run }, Sagas.Ready, undefined, { id: run }))
     }
     for (const { digest, path, runId } of yield* Stream.runCollect(Runs.approvals())) {
       if (isCalm || chance() < 0.3) yield* Effect.ignore(Runs.approve(runId, path, { digest }, manager))
     }
     for (const runId of held) {
       if (!isCalm && chance() < 0.7) continue
-      // Where it could not be said, it is said again.
-      const said = yield* Effect.exit(Runs.release(runId, { by }))
-      if (Exit.isSuccess(said)) held.delete(runId)
+      yield* until(held, runId, Runs.release(runId, { by }))
     }
     if (isPaused ? isCalm || chance() < 0.3 : !isCalm && chance() < 0.05) {
       isPaused = !isPaused
