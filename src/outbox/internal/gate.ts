@@ -176,6 +176,10 @@ export const make = (grounds: Grounds) => {
     }
   }
 
+  /** When a decision is sent: what is asked now was asked before, though the clock was set back since. */
+  const sentAt = ({ runId, told }: Message, now: number) =>
+    Math.max(now, asked.get(at(runId, told.path ?? ""))?.askedAt ?? now)
+
   // ---- the port
 
   const shown = ({ told, tellingUntil, ...request }: Asked): Request => {
@@ -271,7 +275,7 @@ export const make = (grounds: Grounds) => {
         return true
       })
   }
-  return { gate, written }
+  return { gate, sentAt, written }
 }
 
 const compare = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0)

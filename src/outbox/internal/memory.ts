@@ -231,7 +231,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     if (kept.inbox.has(message.id) || kept.taken.has(message.id)) return true
     if (ends.has(kept.run.state)) return false
     const { told } = message
-    const sent = told.message === "decide" ? { ...told, sentAt: now } : told
+    const sent = told.message === "decide" ? { ...told, sentAt: gatekeeper.sentAt(message, now) } : told
     const row = Entry.toRow({ _tag: "told", id: message.id, ...sent })
     refuseUnlessText(message.id, row.path)
     refuseUnlessJson(row.value)

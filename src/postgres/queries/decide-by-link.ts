@@ -35,7 +35,7 @@ with used as (
 ),
 put as (
   insert into makegood.inbox (run_id, message_id, format, message, path, value, digest, detail)
-  select u.run_id, $2, $3, 'decide', $4, $5::json, $7, ${sentDetail("$6")} from used u
+  select u.run_id, $2, $3, 'decide', $4, $5::json, $7, ${sentDetail({ detail: "$6", path: "$4", run: "u.run_id" })} from used u
 )
 select exists (table used) as used`
 

@@ -9,9 +9,14 @@ import type { Message } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 
-/** The detail of a decision, with when it was sent: by the database's clock, whatever its sender said. */
-export const sentDetail = (detail: string) =>
-  `(left(${detail}::text, -1) || ',"sentAt":' || makegood.millis(makegood.now())::bigint || '}')::json`
+/**
+ * The detail of a decision, with when it was sent: by the database's clock, whatever its sender said. What is asked now was
+ * asked before, though that clock was set back since.
+ */
+export const sentDetail = ({ detail, path, run }: { detail: string; path: string; run: string }) =>
+  `(left(${detail}::text, -1) || ',"sentAt":' || makegood.millis(greatest(makegood.now(), (
+    select a.asked_at from makegood.approval a where a.run_id = ${run} and a.path = ${path}
+  )))::bigint || '}')::json`
 
 const text = `
 with open as (
@@ -21,7 +26,7 @@ with open as (
 put as (
   insert into makegood.inbox (run_id, message_id, format, message, path, value, digest, detail)
   select o.run_id, $2, $3, $4, $5, $6::json, $8,
-    case when $4 = 'decide' then ${sentDetail("$7")} else $7::text::json end
+    case when $4 = 'decide' then ${sentDetail({ detail: "$7", path: "$5", run: "$1" })} else $7::text::json end
   from open o
   on conflict do nothing
 )
