@@ -6,8 +6,10 @@ CREATE OR REPLACE FUNCTION makegood.now()
  LANGUAGE sql
  STABLE PARALLEL SAFE
 AS $function$
-select date_trunc('milliseconds', statement_timestamp())
-  + coalesce(nullif(current_setting('makegood.clock_shift', true), ''), '0')::interval
+select coalesce(
+  statement_timestamp()::timestamptz(3) + nullif(current_setting('makegood.clock_shift', true), '')::interval,
+  statement_timestamp()::timestamptz(3)
+)
 $function$;
 
 -- A time in milliseconds since the epoch
@@ -30,15 +32,37 @@ begin
 end
 $function$;
 
+-- The states of a run, and what goes with each
+CREATE OR REPLACE FUNCTION makegood.is_sound(state text, epoch integer, stuck_reason text, owner text, wake_at timestamp with time zone, result json)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return
+    -- Pending is what was never claimed.
+    (state = 'pending') = (epoch = 0)
+    and (state = 'stuck') = (stuck_reason is not null)
+    and (owner is null or state = 'running')
+    -- Who looks for work finds a run that nobody holds by its time, unless it waits for its inbox alone.
+    and case
+      when owner is not null or makegood.is_end(state) then wake_at is null
+      else state in ('waiting', 'stuck') or wake_at is not null
+    end
+    and (result is null or makegood.is_end(state));
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION makegood.refuse_run_change()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 begin
   if makegood.is_end(old.state) then
+    if old.removed_at is null and new.removed_at is not null and new.state = old.state then return null; end if;
     raise exception 'the run % has ended as %, and ends are final', old.run_id, old.state using errcode = '23514';
   end if;
-  raise exception 'the run % keeps its id, and its epoch never falls', old.run_id using errcode = '23514';
+  raise exception 'the run % keeps its id and its record, and its epoch never falls', old.run_id using errcode = '23514';
 end
 $function$;
 
@@ -420,15 +444,7 @@ create table makegood.run (
   removed_at timestamp with time zone,
   constraint run_generation UNIQUE (saga, key, generation),
   constraint run_pkey PRIMARY KEY (run_id),
-  constraint run_free_is_found CHECK (
-CASE
-    WHEN owner IS NOT NULL OR makegood.is_end(state::text) THEN wake_at IS NULL
-    ELSE (state::text = ANY (ARRAY['waiting'::text, 'stuck'::text])) OR wake_at IS NOT NULL
-END),
-  constraint run_owned_is_running CHECK (owner IS NULL OR state::text = 'running'::text),
-  constraint run_pending_is_unclaimed CHECK ((state::text = 'pending'::text) = (epoch::integer = 0)),
-  constraint run_result_is_of_end CHECK (result IS NULL OR makegood.is_end(state::text)),
-  constraint run_stuck_has_reason CHECK ((state::text = 'stuck'::text) = (stuck_reason IS NOT NULL))
+  constraint run_is_sound CHECK (makegood.is_sound(state::text, epoch::integer, stuck_reason, owner, wake_at, result))
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_insert_scale_factor=0.05);
 
 CREATE INDEX run_attributes ON makegood.run USING gin (attributes jsonb_path_ops) WHERE (attributes <> '{}'::jsonb);
@@ -439,7 +455,9 @@ CREATE INDEX run_ready ON makegood.run USING btree (saga, version, wake_at) WHER
 CREATE INDEX run_stuck ON makegood.run USING btree (created_at, run_id) WHERE ((state)::text = 'stuck'::text);
 CREATE UNIQUE INDEX run_undoes ON makegood.run USING btree (undoes) WHERE (undoes IS NOT NULL);
 CREATE TRIGGER run_end_is_told AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (new.parent IS NOT NULL) EXECUTE FUNCTION makegood.tell_parent();
-CREATE TRIGGER run_ends_are_final AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (makegood.is_end(old.state::text) AND (old.removed_at IS NOT NULL OR new.removed_at IS NULL OR new.state::text <> old.state::text) OR new.removed_at IS NOT NULL AND NOT makegood.is_end(new.state::text) OR new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
+CREATE TRIGGER run_ends_are_final AFTER UPDATE ON makegood.run FOR EACH ROW WHEN (makegood.is_end(old.state::text)) EXECUTE FUNCTION makegood.refuse_run_change();
+CREATE TRIGGER run_keeps_its_id AFTER UPDATE OF run_id, epoch ON makegood.run FOR EACH ROW WHEN (new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
+CREATE TRIGGER run_keeps_its_record AFTER UPDATE OF removed_at ON makegood.run FOR EACH ROW WHEN (new.removed_at IS NOT NULL AND NOT makegood.is_end(old.state::text)) EXECUTE FUNCTION makegood.refuse_run_change();
 
 -- The journal: what was intended, what came of it. Rows are written once, in order
 create table makegood.entry (

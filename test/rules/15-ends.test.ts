@@ -29,9 +29,9 @@ describe("Rule 15: ends", () => {
       }).pipe(Effect.provide(Stage.postgres(engine))),
     without(
       "has no trigger for it",
-      "postgres/migrations/retention.ts",
-      "(makegood.is_end(old.state) and (old.removed_at",
-      "(false and (old.removed_at"
+      "postgres/migrations/outbox.ts",
+      "for each row when (makegood.is_end(old.state))",
+      "for each row when (false)"
     )
   )
 

@@ -57,7 +57,11 @@ const ofTheGate: ReadonlyArray<Violation> = [
   ["asks on for a run that goes back", "if (request.runId === runId) asked.delete(name)", "0"],
   ["gives a page again", "inOrder(after, request) < 0", "true"],
   ["lists the youngest first", "left.askedAt - right.askedAt ||", "right.askedAt - left.askedAt ||"],
-  ["believes a sender when it was sent", "{ ...told, sentAt: gatekeeper.sentAt(message, now) } : told", "{ sentAt: now, ...told } : told"],
+  [
+    "believes a sender when it was sent",
+    "{ ...told, sentAt: gatekeeper.sentAt(message, now) } : told",
+    "{ sentAt: now, ...told } : told"
+  ],
   ["shows all decisions with each request", ".filter(({ path }) => path === request.path)", ""],
   ["has everybody tell of a request", "request.tellingUntil = now + forMillis", "0"],
   ["marks another asking as told", "request.seq !== seq || ", ""],

@@ -27,7 +27,29 @@ $$`,
   "comment on domain makegood.left_as is 'Where a failed attempt leaves its call'"
 ]
 
+// A function and not five CHECKs: those would be parsed anew by every statement that writes a row. For an end that was a tenth.
+const sound = `create function makegood.is_sound(
+  state text, epoch integer, stuck_reason text, owner text, wake_at timestamptz, result json
+) returns boolean language plpgsql immutable parallel safe as $$
+begin
+  return
+    -- Pending is what was never claimed.
+    (state = 'pending') = (epoch = 0)
+    and (state = 'stuck') = (stuck_reason is not null)
+    and (owner is null or state = 'running')
+    -- Who looks for work finds a run that nobody holds by its time, unless it waits for its inbox alone.
+    and case
+      when owner is not null or makegood.is_end(state) then wake_at is null
+      else state in ('waiting', 'stuck') or wake_at is not null
+    end
+    and (result is null or makegood.is_end(state));
+end
+$$`
+
 const run = [
+  sound,
+  `comment on function makegood.is_sound(text, integer, text, text, timestamptz, json) is
+'The states of a run, and what goes with each'`,
   // Columns of fixed width first: they cost no padding.
   `create table makegood.run (
   run_id uuid primary key,
@@ -52,16 +74,7 @@ const run = [
   attributes jsonb not null default '{}',
   result json,
   constraint run_generation unique (saga, key, generation),
-  constraint run_pending_is_unclaimed check ((state = 'pending') = (epoch = 0)),
-  constraint run_stuck_has_reason check ((state = 'stuck') = (stuck_reason is not null)),
-  constraint run_owned_is_running check (owner is null or state = 'running'),
-  constraint run_free_is_found check (
-    case
-      when owner is not null or makegood.is_end(state) then wake_at is null
-      else state in ('waiting', 'stuck') or wake_at is not null
-    end
-  ),
-  constraint run_result_is_of_end check (result is null or makegood.is_end(state))
+  constraint run_is_sound check (makegood.is_sound(state, epoch, stuck_reason, owner, wake_at, result))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05)`,
   // The update that ends a run cannot stay on its page alone (HOT): it takes the run out of run_owner. Each further index
   // costs a start and an end 5 to 15 us; without all but the primary key a saga of ten took 2 in 100 less.
@@ -80,9 +93,12 @@ begin
   raise exception 'the run % keeps its id, and its epoch never falls', old.run_id using errcode = '23514';
 end
 $$`,
-  // After and not before: before, the row would be locked once more, and that written to the log.
-  `create trigger run_ends_are_final after update on makegood.run for each row
-when (makegood.is_end(old.state) or new.epoch < old.epoch or new.run_id <> old.run_id)
+  // After and not before: before, the row would be locked once more, and that written to the log. A condition is parsed
+  // anew by every statement that sets one of the trigger's columns, so each is short.
+  `create trigger run_ends_are_final after update on makegood.run for each row when (makegood.is_end(old.state))
+execute function makegood.refuse_run_change()`,
+  `create trigger run_keeps_its_id after update of run_id, epoch on makegood.run for each row
+when (new.epoch < old.epoch or new.run_id <> old.run_id)
 execute function makegood.refuse_run_change()`
 ]
 
@@ -232,10 +248,13 @@ const comments = (kind: "table" | "view", name: string, what: string, columns: R
 /** The statements, in order. */
 export const statements: ReadonlyArray<string> = [
   // statement_timestamp, not now(): the two differ only in a transaction of several statements, where what counts for a
-  // lease is the time of the statement that asks. Whole milliseconds go to JavaScript and back without loss.
+  // lease is the time of the statement that asks. Whole milliseconds go to JavaScript and back without loss. Where there is
+  // no shift, none is read and added, and nothing here asks what a time zone is: an append is 3 in 100 faster for it.
   `create function makegood.now() returns timestamptz language sql stable parallel safe as $$
-select date_trunc('milliseconds', statement_timestamp())
-  + coalesce(nullif(current_setting('makegood.clock_shift', true), ''), '0')::interval
+select coalesce(
+  statement_timestamp()::timestamptz(3) + nullif(current_setting('makegood.clock_shift', true), '')::interval,
+  statement_timestamp()::timestamptz(3)
+)
 $$`,
   `create function makegood.millis(timestamptz) returns double precision language sql stable parallel safe as $$
 select round(date_part('epoch', $1) * 1000000) / 1000

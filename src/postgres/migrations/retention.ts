@@ -16,13 +16,17 @@ export const statements: ReadonlyArray<string> = [
   "create index run_created on makegood.run (created_at, run_id) where removed_at is null",
   "create index if not exists run_parent on makegood.run (parent) where parent is not null",
   // Ends stay final; to be emptied is the one thing that can still happen to them, once.
-  "drop trigger run_ends_are_final on makegood.run",
-  `create trigger run_ends_are_final after update on makegood.run for each row
-when (
-  (makegood.is_end(old.state) and (old.removed_at is not null or new.removed_at is null or new.state <> old.state))
-  or (new.removed_at is not null and not makegood.is_end(new.state))
-  or new.epoch < old.epoch or new.run_id <> old.run_id
-)
+  `create or replace function makegood.refuse_run_change() returns trigger language plpgsql as $$
+begin
+  if makegood.is_end(old.state) then
+    if old.removed_at is null and new.removed_at is not null and new.state = old.state then return null; end if;
+    raise exception 'the run % has ended as %, and ends are final', old.run_id, old.state using errcode = '23514';
+  end if;
+  raise exception 'the run % keeps its id and its record, and its epoch never falls', old.run_id using errcode = '23514';
+end
+$$`,
+  `create trigger run_keeps_its_record after update of removed_at on makegood.run for each row
+when (new.removed_at is not null and not makegood.is_end(old.state))
 execute function makegood.refuse_run_change()`,
   // A family is what parents, children, undone runs and their undoing make of runs, however far apart.
   `create function makegood.family(uuid) returns setof uuid language sql stable as $$
