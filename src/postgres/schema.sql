@@ -564,6 +564,8 @@ create table makegood.throttle (
   version bigint not null,
   -- How far the limit is used up, as JSON text
   state text not null,
+  -- When it last changed; a row from a time to come is of a clock that was set back
+  written_at timestamp with time zone not null,
   -- From then on the row says no more than its absence
   expires_at timestamp with time zone not null,
   constraint throttle_pkey PRIMARY KEY (key)

@@ -1,4 +1,5 @@
 /** The stores of limits: step by step what Effect's own in memory do, and shared by all who use one database. */
+import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { CircuitBreaker, RateLimiter } from "effect/persistence"
@@ -193,6 +194,28 @@ describe("the stores in Postgres", () => {
         limiter.consume({ algorithm: "token-bucket", key: "shared", limit: 5, window: "5 hours" })
       )
       assert.strictEqual(refused.reason._tag, "RateLimitExceeded")
+    }).pipe(Effect.provide(stage.layer()), Effect.timeout("30 seconds"))
+  )
+
+  it.live("forget what was taken by a clock that was set back since", () =>
+    Effect.gen(function* () {
+      const stores = yield* RateLimiterStore
+      const sql = yield* PgClient.PgClient
+      const ask = stores.tokenBucket({
+        key: "shared",
+        tokens: 1,
+        limit: 1,
+        refillRate: Duration.seconds(1),
+        allowOverflow: false
+      })
+      yield* ask
+      assert.deepStrictEqual((yield* ask)[0], -1)
+      const state = yield* sql<{ state: string }>`update makegood.throttle
+        set written_at = written_at + interval '6 hours', expires_at = expires_at + interval '6 hours' returning state`
+      const bucket = JSON.parse(state[0]!.state) as { readonly lastRefill: number }
+      const ahead = JSON.stringify({ ...bucket, lastRefill: bucket.lastRefill + 6 * 3_600_000 })
+      yield* sql`update makegood.throttle set state = ${ahead}`
+      assert.deepStrictEqual((yield* ask)[0], 0)
     }).pipe(Effect.provide(stage.layer()), Effect.timeout("30 seconds"))
   )
 

@@ -8,10 +8,11 @@ import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 
 const text = `
-insert into makegood.throttle as t (key, version, state, expires_at)
-values ($1, $2 + 1, $3, to_timestamp($4 / 1000))
+insert into makegood.throttle as t (key, version, state, written_at, expires_at)
+values ($1, $2 + 1, $3, makegood.now(), to_timestamp($4 / 1000))
 on conflict (key) do update
-set version = excluded.version, state = excluded.state, expires_at = excluded.expires_at
+set version = excluded.version, state = excluded.state, written_at = excluded.written_at,
+  expires_at = excluded.expires_at
 where t.version = $2
 returning 1`
 
