@@ -1,10 +1,11 @@
 /**
  * Of two branches that fail in one commit, the one whose time was over first is heard, live and from every place in the
- * record. The campaign's model had it otherwise where that branch's own wait was withdrawn later.
+ * record. The campaign's model had it otherwise where that branch's own wait was withdrawn later; the engine did, where a
+ * question of the other was given up.
  */
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
-import { Approval, Outbox, Runs, Saga, Tool } from "../../src/index.ts"
+import { Approval, Outbox, Runs, Saga, Timer, Tool } from "../../src/index.ts"
 import { claim, recordOf, resultOf, withWorker } from "../worker/bench.ts"
 
 const Asked = Tool.make("Asked", {
@@ -58,5 +59,42 @@ claim("a branch that is given up while it waits for a word has failed where its 
         assert.strictEqual(resultOf(replayed)._tag, "DeadlinePassed", `cut before ${places[cut]}`)
       }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
     }
+  })
+)
+
+const Look = Tool.query("Look", { parameters: {}, success: Schema.Int, execute: () => Effect.succeed(1) })
+
+const Race = Saga.make("Race", {
+  version: 1,
+  payload: { id: Schema.String },
+  error: Schema.Union([Schema.Literal("no"), Saga.DeadlinePassed]),
+  tools: [Look],
+  idempotencyKey: ({ id }) => id
+})
+
+const RaceLive = Race.toLayer(() =>
+  Saga.within(
+    Effect.andThen(Timer.sleep("50 millis"), Saga.all({ left: Look({}), right: Effect.fail("no" as const) })),
+    "60 millis"
+  ).pipe(Effect.asVoid)
+)
+
+claim("a question of a branch that is given up is answered in its place, after a time that was over before it", () =>
+  Effect.gen(function* () {
+    const { runId } = yield* Race.start({ id: "first" }).pipe(Effect.provide(Runs.layer))
+    yield* becomes(runId, "waiting").pipe(withWorker(RaceLive, { hold: 0 }))
+    yield* Effect.sleep("80 millis")
+    const run = yield* becomes(runId, "rolled_back").pipe(withWorker(RaceLive, { hold: 0 }))
+    const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
+    const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+    const answered = places.indexOf("succeeded within/work/left/Look")
+    assert.isAbove(answered, places.indexOf("answered within/limit/sleep"))
+    const kept = record.slice(0, answered + 1).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
+    yield* Effect.gen(function* () {
+      const again = yield* recordOf(Race as unknown as Parameters<typeof recordOf>[0], () => kept)
+      const replayed = yield* becomes(again, "rolled_back").pipe(withWorker(RaceLive, { hold: 0 }))
+      assert.deepStrictEqual([resultOf(run), resultOf(replayed)], [resultOf(replayed), resultOf(run)])
+      assert.strictEqual(resultOf(replayed)._tag, "DeadlinePassed")
+    }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
   })
 )

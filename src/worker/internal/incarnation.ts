@@ -80,7 +80,7 @@ export const make = (
   const givenUp = new Set<string>()
   const giveUpChild = new Map<string, () => void>()
   const bell = Bell.make()
-  const answers = Answers.make((path, given) => stage.answer(path, given))
+  const answers = Answers.make(() => stage)
   const room = Room.make({ now: lease.now, fork: surroundings.fork })
   /** Savepoints whose work is being taken back. */
   const goingBack = new Set<string>()

@@ -39,6 +39,10 @@ export interface Verdict {
 export interface Stage {
   /** Starts the body. */
   readonly start: (body: Effect.Effect<unknown, unknown, never>) => void
+  /** The outcome of a step has its place in the record, whether or not it is durable yet. */
+  readonly placed: (path: string) => void
+  /** It does not stand there after all. */
+  readonly displaced: (path: string) => void
   /** The engine has an answer for a step that was started. */
   readonly answer: (path: string, answer: Answer) => void
   /** The step leaves no trace: its scope goes on as if it had not been asked for. */

@@ -51,6 +51,8 @@ export const make = (crew: Crew): Stage => {
    * answered until it has a trace or an end, or what is around it would come further than on replay.
    */
   const traceless = new Set<string>()
+  /** Steps whose outcome has its place in the record, though it may not be there yet. */
+  const placed = new Set<string>()
   const answers: Array<{ readonly path: string; readonly answer: Answer }> = []
   let cursor = 0
   let replaying = true
@@ -227,7 +229,7 @@ export const make = (crew: Crew): Stage => {
       held = held.filter((other) => other !== asked)
       scope.inFlight = undefined
     } else {
-      if (!steps.has(scope.inFlight)) traceless.add(scope.inFlight)
+      if (!steps.has(scope.inFlight) && !placed.has(scope.inFlight)) traceless.add(scope.inFlight)
       crew.givenUp(scope.inFlight)
     }
   }
@@ -363,6 +365,7 @@ export const make = (crew: Crew): Stage => {
 
   const deliver = ({ asked, resume, scope }: Waiting, answer: Answer) => {
     traceless.delete(asked.path)
+    placed.delete(asked.path)
     waiting.delete(asked.path)
     scope.inFlight = undefined
     if (answer.stamp > scope.stamp) scope.stamp = answer.stamp
@@ -460,6 +463,14 @@ export const make = (crew: Crew): Stage => {
       delivered = crew.state.delivered.slice()
       play(root, crew.context, body)
       pump()
+    },
+    placed: (path) => {
+      placed.add(path)
+      traceless.delete(path)
+    },
+    displaced: (path) => {
+      placed.delete(path)
+      if (waiting.get(path)?.scope.givenUp === true && !steps.has(path)) traceless.add(path)
     },
     answer: (path, answer) => {
       answers.push({ path, answer })
