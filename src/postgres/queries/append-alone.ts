@@ -51,7 +51,7 @@ const condition = `${isHeld("$1", "$3", "$5")}
   and (select p.seq from makegood.entry p where p.run_id = $1 and p.seq = $2 - 1) is not null`
 
 /** The insert of rows of this shape after `$1` to `$4`: run, place, epoch and append; their parameters begin at `first`. */
-export const insert = (shape: Shape, first: number, where: string): string => {
+export const insert = (shape: Shape, first: number, where: string, appendId = "$4::int"): string => {
   const names = columns.filter((_, index) => shape.some((mask) => isSet(mask, index))).map(([column]) => column)
   let parameter = first
   const lines = shape.map((mask, place) => {
@@ -61,7 +61,7 @@ export const insert = (shape: Shape, first: number, where: string): string => {
     return `(${[place, ...fields].join(", ")})`
   })
   return `insert into makegood.entry (run_id, seq, epoch, append_id, format, gate, ${names.join(", ")})
-select $1::uuid, $2::int + e.place, $3::int, $4::int, ${Entry.format}, ${gate("e.kind")},
+select $1::uuid, $2::int + e.place, $3::int, ${appendId}, ${Entry.format}, ${gate("e.kind")},
   ${names.map((name) => (name === "value" || name === "detail" ? `e.${name}::json` : `e.${name}`)).join(", ")}
 from (values ${lines.join(",\n  ")}) as e(place, ${names.join(", ")})
 where ${where}
