@@ -194,9 +194,14 @@ export interface Binding {
   readonly tool: string
   readonly key: string
   readonly runId: string
+  /** The claim of the run under which it is bound: another may never ask for the call again. */
+  readonly epoch: number
   readonly path: string
   readonly digest: string
 }
+
+/** Who has a key, and by which claim. */
+export type Holder = Pick<Binding, "epoch" | "path" | "runId">
 
 /** A binding that stands, and since when; times are the database's, in milliseconds. */
 export interface Bound extends Binding {
@@ -288,12 +293,9 @@ export class Outbox extends Context.Service<
 
     /**
      * Binds a business key of a tool to a call, unless it is bound, and gives the binding that stands. `over`: the call that
-     * it is taken over from, if that still has it. Asked again by the same call it gives the same.
+     * it is taken over from, if that still has it by the same claim. Asked again by the same call it gives what stands.
      */
-    readonly bind: (
-      binding: Binding,
-      over: Pick<Binding, "path" | "runId"> | undefined
-    ) => Effect.Effect<Bound, OutboxError>
+    readonly bind: (binding: Binding, over: Holder | undefined) => Effect.Effect<Bound, OutboxError>
 
     /** What stands between runs and their acts: requests for approval, locks, pauses of tools. */
     readonly gate: Gate

@@ -714,6 +714,8 @@ create table makegood.once (
   key text not null,
   -- The run of the call that has the key
   run_id uuid not null,
+  -- The claim of that run under which it was bound
+  epoch makegood.place not null,
   -- The call; its outcome is in the record of its run
   path text not null,
   -- Of the parameters: others under this key are refused

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import * as RunState from "../../src/outbox/RunState.ts"
 import { standingOf } from "../../src/worker/internal/once.ts"
 import type * as Entry from "../../src/outbox/Entry.ts"
@@ -302,7 +302,7 @@ describe("once forever", () => {
     return Effect.gen(function* () {
       const outbox = yield* Outbox.Outbox
       const runId = yield* recordOf(Trip as never, () => [{ _tag: "recorded", path: "n", value: "1", stamp: 1 }])
-      const binding = { tool: "Pay", key: "x", runId, path: "Pay", digest: "another" }
+      const binding = { tool: "Pay", key: "x", runId, epoch: 1, path: "Pay", digest: "another" }
       yield* outbox.bind(binding, undefined)
       const run = yield* atRest(runId).pipe(
         withWorker(Trip.toLayer(() => Effect.andThen(Saga.record("n", Schema.Int, Effect.succeed(2)), Pay(x))))
@@ -312,12 +312,44 @@ describe("once forever", () => {
     }).pipe(Effect.provide(Runs.layer))
   })
 
+  for (const who of ["another of its run", "its child"] as const) {
+    claim(`a key of a call that is never asked for again is taken over by ${who}`, () => {
+      const { ledger, Pay } = world("forever")
+      const error = Schema.Union([Refused, Tool.OnceConflict])
+      const options = { version: 1, payload: { id: Schema.String }, success: Schema.Json, error } as const
+      const Child = Saga.make("Child", { ...options, tools: [Pay], idempotencyKey: ({ id }) => id })
+      const Trip = Saga.make("Trip", { ...options, tools: [Pay, Child], idempotencyKey: ({ id }) => id })
+      const made = Saga.record("n", Schema.Int, Effect.succeed(2))
+      return Effect.gen(function* () {
+        const outbox = yield* Outbox.Outbox
+        const runId = yield* recordOf(Trip as never, () => [{ _tag: "recorded", path: "n", value: "1", stamp: 1 }])
+        // Bound by the claim that wrote that, whose worker died; then its branch was given up.
+        yield* outbox.bind({ tool: "Pay", key: "x", runId, epoch: 1, path: "within/work/Pay", digest: "d" }, undefined)
+        const run = yield* atRest(runId).pipe(
+          withWorker(
+            Layer.merge(
+              Child.toLayer(() => Pay(x)),
+              Trip.toLayer(
+                Effect.fnUntraced(function* () {
+                  yield* made
+                  return who === "its child" ? yield* Child({ id: "c" }) : yield* Pay(x)
+                })
+              )
+            )
+          )
+        )
+        assert.deepStrictEqual([run.state, resultOf(run)], ["completed", "Pay:x#1"])
+        assert.deepStrictEqual(ledger.ledger, ["Pay:x"])
+      }).pipe(Effect.provide(Runs.layer))
+    })
+  }
+
   claim("a key of a call that never came to be is taken over when its run has ended", () => {
     const { ledger, Pay, Trip } = world("forever")
     return Effect.gen(function* () {
       const outbox = yield* Outbox.Outbox
       const first = yield* play(Trip, "a")
-      yield* outbox.bind({ tool: "Pay", key: "x", runId: first.runId, path: "Gone", digest: "d" }, undefined)
+      yield* outbox.bind({ tool: "Pay", key: "x", runId: first.runId, epoch: 1, path: "Gone", digest: "d" }, undefined)
       const second = yield* play(Trip, "b")
       assert.strictEqual(resultOf(second), "Pay:x#1")
       assert.deepStrictEqual(ledger.ledger, ["Pay:x"])
@@ -369,10 +401,11 @@ describe("what became of a call that has a key", () => {
   const standing = (
     entries: (w: ReturnType<typeof written>) => ReadonlyArray<Entry.Entry>,
     hasEnded = false,
-    path = "Pay"
+    path = "Pay",
+    isUnderWay = !hasEnded
   ) => {
     const stored = entries(written("r")).map((entry, seq) => ({ seq, epoch: 1, at: 1, entry }))
-    return standingOf(RunState.fold(stored), path, hasEnded)._tag
+    return standingOf(RunState.fold(stored), path, { hasEnded, isUnderWay })._tag
   }
 
   it("is open as long as its run may still bring it to an end, or take it back", () => {
@@ -415,6 +448,10 @@ describe("what became of a call that has a key", () => {
   it("is nothing, or is forgotten, where its run ended without saying", () => {
     assert.strictEqual(
       standing(() => [], true),
+      "void"
+    )
+    assert.strictEqual(
+      standing(() => [], false, "Pay", false),
       "void"
     )
     assert.strictEqual(

@@ -170,6 +170,7 @@ export const make = Effect.fnUntraced(function* (
             : Effect.succeed({
                 ...binding,
                 runId: row.run_id,
+                epoch: row.epoch,
                 path: row.path,
                 digest: row.digest,
                 boundAt: row.bound_at,

@@ -11,6 +11,7 @@ export const statements: ReadonlyArray<string> = [
   tool text not null,
   key text not null,
   run_id uuid not null,
+  epoch makegood.place not null,
   path text not null,
   digest text not null,
   bound_at timestamptz not null,
@@ -20,6 +21,7 @@ export const statements: ReadonlyArray<string> = [
   "comment on column makegood.once.tool is 'The tool, by name'",
   "comment on column makegood.once.key is 'What its author calls the same act'",
   "comment on column makegood.once.run_id is 'The run of the call that has the key'",
+  "comment on column makegood.once.epoch is 'The claim of that run under which it was bound'",
   "comment on column makegood.once.path is 'The call; its outcome is in the record of its run'",
   "comment on column makegood.once.digest is 'Of the parameters: others under this key are refused'",
   "comment on column makegood.once.bound_at is 'Since when that call has it'"

@@ -148,6 +148,7 @@ export const make = (
   const desk: Desk = {
     ...surroundings,
     runId,
+    epoch,
     pen,
     once: Once.make(surroundings.outbox),
     takesBackAtOnce: handler.saga.takesBackAtOnce === true,
@@ -492,8 +493,7 @@ export const make = (
       if (isDown) return
       run = { ...run, createdAt: at, changedAt: at }
       lastStamp = Math.max(lastStamp, at)
-      mark("run.taken")
-      mark("run.replayed")
+      for (const instant of ["run.taken", "run.replayed"] as const) mark(instant)
       pen.open(began ? at : undefined)
     }
   }

@@ -1,6 +1,6 @@
 /** What the engine knows of calls that are one act: who has a business key, and what became of that call. */
 import { Effect, Option } from "effect"
-import type { Binding, Bound, Outbox, OutboxError } from "../../outbox/Outbox.ts"
+import type { Binding, Bound, Holder, Outbox, OutboxError } from "../../outbox/Outbox.ts"
 import { isEnd } from "../../outbox/Outbox.ts"
 import * as Path from "../../outbox/Path.ts"
 import { findCall, isInDoubt, type RunState, savepointsOf } from "../../outbox/RunState.ts"
@@ -19,18 +19,15 @@ export type Standing =
 export interface Once {
   /** The calls of this incarnation that have a key of their run, by tool and key; their intents may not be durable yet. */
   readonly claimed: Map<string, string>
-  readonly bind: (
-    binding: Binding,
-    over: Pick<Binding, "path" | "runId"> | undefined
-  ) => Effect.Effect<Bound, OutboxError>
+  readonly bind: (binding: Binding, over: Holder | undefined) => Effect.Effect<Bound, OutboxError>
   /** What became of a call of another run. */
-  readonly elsewhere: (runId: string, path: string) => Effect.Effect<Standing, OutboxError>
+  readonly elsewhere: (holder: Holder) => Effect.Effect<Standing, OutboxError>
 }
 
 export const make = (outbox: Outbox["Service"]): Once => ({
   claimed: new Map(),
   bind: outbox.bind,
-  elsewhere: Effect.fnUntraced(function* (runId, path): Effect.fn.Return<Standing, OutboxError> {
+  elsewhere: Effect.fnUntraced(function* ({ epoch, path, runId }): Effect.fn.Return<Standing, OutboxError> {
     const found = yield* outbox.get(runId)
     if (Option.isNone(found)) return { _tag: "void" }
     const run = found.value
@@ -38,15 +35,24 @@ export const make = (outbox: Outbox["Service"]): Once => ({
     const undoing = run.state === "completed" ? yield* outbox.get(Identity.undoId(runId)) : Option.none()
     const latest = Option.getOrElse(undoing, () => run)
     if (latest.removedAt !== undefined) return { _tag: latest.state === "rolled_back" ? "void" : "forgotten" }
-    return standingOf(yield* Record.stateOf(outbox, latest), path, isEnd(latest.state))
+    // The record is read after the row: what that claim intended is in it, if the claim is over.
+    const isUnderWay = run.state === "running" && run.epoch === epoch
+    return standingOf(yield* Record.stateOf(outbox, latest), path, { hasEnded: isEnd(latest.state), isUnderWay })
   })
 })
 
-/** What became of the call at `path`, as far as the record of its run says. */
-export const standingOf = (state: RunState, path: string, hasEnded: boolean): Standing => {
+/**
+ * What became of the call at `path`, as far as the record of its run says. `isUnderWay`: the claim that has the key may
+ * still intend it. After that claim nothing was done, and whoever asks for the call again takes the key again first.
+ */
+export const standingOf = (
+  state: RunState,
+  path: string,
+  { hasEnded, isUnderWay }: { readonly hasEnded: boolean; readonly isUnderWay: boolean }
+): Standing => {
   const call = findCall(state.steps, path)
+  if (call === undefined) return { _tag: isUnderWay ? "open" : "void" }
   const pending: Standing = { _tag: hasEnded ? "void" : "open" }
-  if (call === undefined) return pending
   const { compensation, intent, outcome } = call
   if (outcome?._tag === "failed" || compensation?.outcome?._tag === "succeeded") return { _tag: "void" }
   const savepoints = savepointsOf(state).filter((savepoint) => Path.isInside(path, savepoint.path))

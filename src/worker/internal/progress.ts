@@ -50,6 +50,7 @@ export type Haste = "on" | "giveUp" | "leave"
 /** What a call needs of the run it belongs to. */
 export interface Desk {
   readonly runId: string
+  readonly epoch: number
   readonly pen: Pen
   readonly lease: Lease
   readonly transactions: Transactions["Service"] | undefined

@@ -6,10 +6,17 @@ import type { Binding, Bound } from "../../../outbox/Outbox.ts"
 import type { Draft } from "./stage.ts"
 import { atOnce, draft } from "./stage.ts"
 
-const binding = (key: string, path = "Pay"): Binding => ({ tool: "Pay", key, runId: randomUUID(), path, digest: path })
+const binding = (key: string, path = "Pay"): Binding => ({
+  tool: "Pay",
+  key,
+  runId: randomUUID(),
+  epoch: 1,
+  path,
+  digest: path
+})
 
 /** The binding alone. */
-const told = ({ digest, key, path, runId, tool }: Bound): Binding => ({ tool, key, runId, path, digest })
+const told = ({ digest, epoch, key, path, runId, tool }: Bound): Binding => ({ tool, key, runId, epoch, path, digest })
 
 export const bindings: ReadonlyArray<Draft> = [
   draft("binds a key to the first call that asks, and gives its binding to all others (G8)", ({ outbox }) =>
@@ -53,6 +60,7 @@ export const bindings: ReadonlyArray<Draft> = [
       const third = binding(key, "Pay~3")
       yield* outbox.bind(first, undefined)
       assert.deepEqual(told(yield* outbox.bind(second, { ...first, path: "elsewhere" })), first)
+      assert.deepEqual(told(yield* outbox.bind(second, { ...first, epoch: 2 })), first)
       assert.deepEqual(told(yield* outbox.bind(second, first)), second)
       assert.deepEqual(told(yield* outbox.bind(third, first)), second)
       assert.deepEqual(told(yield* outbox.bind(second, first)), second)
