@@ -125,7 +125,7 @@ export const violations: ReadonlyArray<Violation> = [
   ["lets any worker hold what it starts", "worker !== undefined && isLive(worker, now)", "worker !== undefined"],
   ["lets nobody hold what it starts", "worker !== undefined && isLive(worker, now)", "false"],
   ["forgets attributes", "attributes: { ...run.attributes },\n        state", "attributes: {},\n        state"],
-  ["finds the first generation", "Math.max(", "Math.min("],
+  ["finds the first generation", "Math.max(...generations", "Math.min(...generations"],
   ["finds any saga's key", "JSON.stringify([saga, key])", "key"],
   ["lists oldest first", "right.createdAt - left.createdAt ||", "left.createdAt - right.createdAt ||"],
   ["pages by time alone", "(left.runId < right.runId ? 1 : left.runId > right.runId ? -1 : 0)", "0"],

@@ -79,8 +79,9 @@ export const make = (options: {
     if (Option.isSome(yield* outbox.get(child))) return true
     const saga = sagas.get(asked.name)
     if (saga === undefined) return false
-    // An earlier worker may still be about to start it: then it finds it there, and cancelled.
-    yield* outbox.start(newRun(path, saga, asked.value ?? "null"))
+    // An earlier worker may still be about to start it: then it finds it there, and cancelled. With no time at all: whoever
+    // claims it before it is told so does nothing either.
+    yield* outbox.start({ ...newRun(path, saga, asked.value ?? "null"), deadlineMillis: 0 })
     yield* send
     return true
   })
