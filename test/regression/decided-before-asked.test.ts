@@ -8,24 +8,7 @@ import { Clock, Effect, Layer, Schema, Stream } from "effect"
 import { Approval, Outbox, Runs, Saga } from "../../src/index.ts"
 import * as Postgres from "../postgres/stage.ts"
 import { atRest, goOn, withWorker } from "../worker/bench.ts"
-
-/** A clock on the wall that can be set; how fast it goes is right. */
-const settable = () => {
-  const real = Clock.Clock.defaultValue()
-  let shift = 0
-  const currentTimeMillisUnsafe = () => real.currentTimeMillisUnsafe() + shift
-  const currentTimeNanosUnsafe = () => real.currentTimeNanosUnsafe() + BigInt(shift) * 1_000_000n
-  const clock: Clock.Clock = {
-    currentTimeMillisUnsafe,
-    currentTimeNanosUnsafe,
-    currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
-    currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
-    monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
-    monotonicTimeNanos: real.monotonicTimeNanos,
-    sleep: (duration) => real.sleep(duration)
-  }
-  return { clock, setBack: (millis: number) => void (shift -= millis) }
-}
+import { wrong } from "../wrongClock.ts"
 
 const Ask = Saga.make("Ask", {
   version: 1,
@@ -37,21 +20,29 @@ const Ask = Saga.make("Ask", {
 
 describe("a decision on what is asked", () => {
   it.live("counts, though the clock was set back since it was asked (G13)", () => {
-    const { clock, setBack } = settable()
+    let shift = 0
     const live = Ask.toLayer(() => Effect.asVoid(Approval.request("Go")))
     return Effect.gen(function* () {
       const { runId } = yield* Ask.start({ id: "a" })
       const waiting = yield* atRest(runId)
       assert.strictEqual(waiting.state, "waiting")
       const [asked] = yield* Stream.runCollect(Runs.approvals({ runId }))
-      setBack(3_600_000)
+      shift -= 3_600_000
       const { digest, path } = asked!
       const run = yield* goOn(waiting, Runs.approve(runId, path, { digest }, Approval.person("ada")))
       assert.strictEqual(run.state, "completed")
     }).pipe(
       withWorker(live),
       Effect.timeout("20 seconds"),
-      Effect.provide(Layer.provideMerge(Outbox.layerMemory, Layer.succeed(Clock.Clock, clock)))
+      Effect.provide(
+        Layer.provideMerge(
+          Outbox.layerMemory,
+          Layer.succeed(
+            Clock.Clock,
+            wrong(() => shift)
+          )
+        )
+      )
     )
   })
 

@@ -87,7 +87,7 @@ claim("a question of a branch that is given up is answered in its place, after a
     const run = yield* becomes(runId, "rolled_back").pipe(withWorker(RaceLive, { hold: 0 }))
     const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
     const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
-    const answered = places.indexOf("succeeded within/work/left/Look")
+    const answered = places.indexOf(["succeeded within", "work", "left", "Look"].join("/"))
     assert.isAbove(answered, places.indexOf("answered within/limit/sleep"))
     const kept = record.slice(0, answered + 1).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
     yield* Effect.gen(function* () {

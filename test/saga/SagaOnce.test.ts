@@ -324,7 +324,7 @@ describe("once forever", () => {
         const outbox = yield* Outbox.Outbox
         const runId = yield* recordOf(Trip as never, () => [{ _tag: "recorded", path: "n", value: "1", stamp: 1 }])
         // Bound by the claim that wrote that, whose worker died; then its branch was given up.
-        yield* outbox.bind({ tool: "Pay", key: "x", runId, epoch: 1, path: "within/work/Pay", digest: "d" }, undefined)
+        yield* outbox.bind({ tool: "Pay", key: "x", runId, epoch: 1, path: "plan/Pay", digest: "d" }, undefined)
         const run = yield* atRest(runId).pipe(
           withWorker(
             Layer.merge(

@@ -10,6 +10,7 @@ import { atRest, begin, withRuns } from "../cli/bench.ts"
 import * as Command from "../cli/Command.ts"
 import * as Database from "../Database.ts"
 import { until } from "../worker/bench.ts"
+import { wrong } from "../wrongClock.ts"
 
 const day = Duration.toMillis("1 day")
 
@@ -98,22 +99,6 @@ const countOf = (url: Redacted.Redacted<string>, state: Runs.State) =>
   )
 
 const migrated = (url: Redacted.Redacted<string>) => Effect.scoped(Layer.build(outbox(url)))
-
-/** A clock on the wall that is wrong by so much; how fast it goes is right. */
-const wrong = (millis: number): Clock.Clock => {
-  const clock = Clock.Clock.defaultValue()
-  const currentTimeMillisUnsafe = () => clock.currentTimeMillisUnsafe() + millis
-  const currentTimeNanosUnsafe = () => clock.currentTimeNanosUnsafe() + BigInt(millis) * 1_000_000n
-  return {
-    currentTimeMillisUnsafe,
-    currentTimeNanosUnsafe,
-    currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
-    currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
-    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-    monotonicTimeNanos: clock.monotonicTimeNanos,
-    sleep: (duration) => clock.sleep(duration)
-  }
-}
 
 /** How many timers ended before their time, by the instants that the database gave both. */
 const early = (url: Redacted.Redacted<string>) =>
@@ -260,8 +245,8 @@ describe("timers on Postgres", () => {
 
   claim("go by the clock of the database: not by a worker's, whichever way that is wrong (G12)", (url) =>
     Effect.gen(function* () {
-      const ahead = { clock: wrong(3 * day + 60_000) }
-      const behind = { clock: wrong(-3 * day - 60_000) }
+      const ahead = { clock: wrong(() => 3 * day + 60_000) }
+      const behind = { clock: wrong(() => -3 * day - 60_000) }
       const [runId, soon] = yield* living(url)(
         Effect.gen(function* () {
           const found = [yield* nap({ id: "a", millis: 3 * day }), yield* nap({ id: "soon", millis: 1_500 })] as const
