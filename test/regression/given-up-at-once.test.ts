@@ -98,3 +98,48 @@ claim("a question of a branch that is given up is answered in its place, after a
     }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
   })
 )
+
+const Sign = Saga.make("Sign", {
+  version: 1,
+  payload: { id: Schema.String },
+  error: Schema.Union([Approval.Refused, Saga.DeadlinePassed]),
+  tools: [Asked],
+  idempotencyKey: ({ id }) => id
+})
+
+const SignLive = Sign.toLayer(() =>
+  Saga.within(Saga.all({ left: Approval.request("Nod"), right: Asked({ of: "right" }) }), "100 millis").pipe(
+    Effect.asVoid
+  )
+)
+
+claim("a call that is given up before it was intended ends at once, though its word is said by then", () =>
+  Effect.gen(function* () {
+    const { runId } = yield* Sign.start({ id: "first" }).pipe(Effect.provide(Runs.layer))
+    yield* becomes(runId, "waiting").pipe(withWorker(SignLive, { hold: 0 }))
+    yield* Effect.gen(function* () {
+      for (const { digest, path } of yield* Stream.runCollect(Runs.approvals())) {
+        if (path.endsWith("Nod")) yield* Runs.reject(runId, path, { digest, why: "no" }, Approval.person("ada"))
+        else yield* Runs.approve(runId, path, { digest }, Approval.person("ada"))
+      }
+    }).pipe(Effect.provide(Runs.layer))
+    yield* Effect.sleep("150 millis")
+    const run = yield* becomes(runId, "rolled_back").pipe(withWorker(SignLive, { hold: 0 }))
+    const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
+    const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+    const due = places.indexOf("answered within/limit/sleep")
+    assert.isAbove(due, 0)
+    for (let cut = due + 1; cut <= places.indexOf("rollback_began"); cut++) {
+      const kept = record.slice(0, cut).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
+      yield* Effect.gen(function* () {
+        const again = yield* recordOf(Sign as unknown as Parameters<typeof recordOf>[0], () => kept)
+        const replayed = yield* becomes(again, "rolled_back").pipe(withWorker(SignLive, { hold: 0 }))
+        assert.strictEqual(
+          resultOf(replayed)._tag,
+          resultOf(run)._tag,
+          `cut before ${places[cut]}: ${places.join(", ")}`
+        )
+      }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
+    }
+  })
+)

@@ -38,9 +38,11 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         const step = state.steps.get(path)
         // It is done only when the body has succeeded, and answered at once.
         if (part.tool === "Held")
-          return step === undefined || step.seq > until
+          return step === undefined
             ? { _tag: "open", at }
-            : { _tag: "gave", value: "held", at: step.seq }
+            : step.seq > until
+              ? { _tag: "open", at: step.seq }
+              : { _tag: "gave", value: "held", at: step.seq }
         if (step !== undefined) return outcomeOf(step, at)
         // Given up while it waited for somebody's word, or for a lock: what was answered was awaited, and what was withdrawn
         // ended at once.
@@ -48,7 +50,7 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         const answered = waits.flatMap((wait) =>
           wait?.outcome?.entry.how === "withdrawn" ? [] : (wait?.outcome ?? [])
         )
-        return { _tag: "open", at: Math.max(at, ...answered.map(({ seq }) => seq)) }
+        return { _tag: "open", at: Math.max(at, ...answered.flatMap(({ seq }) => (seq <= until ? seq : []))) }
       }
       case "child":
         return outcomeOf(state.steps.get(scope.next("Child")), at)
