@@ -51,10 +51,11 @@ export class DatabaseClock {
   }
 }
 
-/** When each entry was committed, by the clock that was not set: by its run and place. */
-export const committed = Effect.fnUntraced(function* (sql: SqlClient) {
+/** When each entry of these runs was committed, by the clock that was not set: by its run and place. */
+export const committed = Effect.fnUntraced(function* (sql: SqlClient, runIds: ReadonlyArray<string>) {
+  if (runIds.length === 0) return new Map<string, number>()
   const rows = yield* sql<{ id: string; at: number }>`
     select run_id || ':' || seq as id, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as at
-    from makegood.entry`
+    from makegood.entry where run_id::text in ${sql.in(runIds)}`
   return new Map(rows.map(({ at, id }) => [id, at]))
 })

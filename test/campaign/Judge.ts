@@ -97,7 +97,13 @@ const judge = Effect.fnUntraced(function* (
     workers: workers.map(({ died, id, lease }) => ({ id, leaseUntil: lease, diedAt: died ?? undefined })),
     starts: runs.map(({ run }) => ({ runId: run.runId, committed: true }))
   }
-  const committed = clock === undefined ? undefined : yield* Clock.committed(sql)
+  const committed =
+    clock === undefined
+      ? undefined
+      : yield* Clock.committed(
+          sql,
+          ids.map(({ id }) => id)
+        )
   const trueTime: TrueTime = ({ runId }, { at, seq }) =>
     committed === undefined ? at : committed.get(`${runId}:${seq}`)!
   const found = check(evidence, trueTime, clock?.furthestBackMillis)

@@ -82,28 +82,33 @@ export const make = ({ chance, name, open, slowestMillis }: Options) => {
     yield* Sagas.sagas[saga].start({ run }).pipe(Effect.retry(patiently))
   })
 
-  /** Where it cannot be said, it is said again the next time; to who has ended, in vain. */
-  const until = <A, E, R>(those: Set<string>, one: string, said: Effect.Effect<A, E, R>) =>
-    Effect.map(Effect.exit(said), (exit) => {
-      if (Exit.isSuccess(exit)) those.delete(one)
+  /** Says something. Where it cannot be said, it is said again the next time; to who has ended, in vain. */
+  const say = <A, E, R>(what: Effect.Effect<A, E, R>, said: () => void) =>
+    Effect.map(Effect.exit(what), (exit) => {
+      if (Exit.isSuccess(exit)) said()
     })
 
   /** What people say, who may well come too late. */
   const speak = Effect.fnUntraced(function* (roots: ReadonlyArray<{ run_id: string; key: string }>, isCalm: boolean) {
     for (const run of unsigned) {
       if (!isCalm && chance() < 0.8) continue
-      yield* until(unsigned, run, Runs.signal({ saga: Sagas.Office, key: run }, Sagas.Ready, undefined, { id: run }))
+      const signal = Runs.signal({ saga: Sagas.Office, key: run }, Sagas.Ready, undefined, { id: run })
+      yield* say(signal, () => unsigned.delete(run))
     }
     for (const { digest, path, runId } of yield* Stream.runCollect(Runs.approvals())) {
       if (isCalm || chance() < 0.3) yield* Effect.ignore(Runs.approve(runId, path, { digest }, manager))
     }
     for (const runId of held) {
       if (!isCalm && chance() < 0.7) continue
-      yield* until(held, runId, Runs.release(runId, { by }))
+      yield* say(Runs.release(runId, { by }), () => held.delete(runId))
     }
     if (isPaused ? isCalm || chance() < 0.3 : !isCalm && chance() < 0.05) {
-      isPaused = !isPaused
-      yield* isPaused ? Tools.pause("Paint", { by }) : Tools.unpause("Paint", { by })
+      // What may have been said has to be taken back.
+      if (isPaused) yield* say(Tools.unpause("Paint", { by }), () => (isPaused = false))
+      else {
+        isPaused = true
+        yield* Effect.ignore(Tools.pause("Paint", { by }))
+      }
     }
     const one = roots[Math.floor(chance() * roots.length)]
     const dice = chance()
