@@ -6,6 +6,7 @@
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { Approval, Outbox, Runs, Saga, Timer, Tool } from "../../src/index.ts"
+import type * as Entry from "../../src/outbox/Entry.ts"
 import { claim, recordOf, resultOf, withWorker } from "../worker/bench.ts"
 
 const Asked = Tool.make("Asked", {
@@ -30,6 +31,20 @@ const TripLive = Trip.toLayer(() =>
   )
 )
 
+type Recorded = ReadonlyArray<{ readonly entry: Entry.Entry }>
+
+/** Where in the record stands what: `kind path`, or the kind alone. */
+const placesOf = (record: Recorded) =>
+  record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+
+/** What comes of a run that goes on from the first entries of a record. */
+const playBack = (saga: unknown, live: typeof TripLive, record: Recorded, count: number) =>
+  Effect.gen(function* () {
+    const kept = record.slice(0, count).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
+    const again = yield* recordOf(saga as Parameters<typeof recordOf>[0], () => kept)
+    return resultOf(yield* becomes(again, "rolled_back").pipe(withWorker(live, { hold: 0 })))
+  }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
+
 const becomes = (runId: string, wanted: "waiting" | "rolled_back") =>
   Effect.repeat(Effect.delay(Runs.get(runId), "5 millis"), { until: ({ state }) => state === wanted })
 
@@ -47,17 +62,13 @@ claim("a branch that is given up while it waits for a word has failed where its 
     assert.strictEqual(resultOf(run)._tag, "DeadlinePassed")
 
     const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
-    const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+    const places = placesOf(record)
     const due = places.indexOf("answered right/within/limit/sleep")
     // Both branches had failed by then, and neither had been heard.
     assert.isAbove(places.indexOf("failed left/Asked"), due)
     for (let cut = due + 1; cut <= places.indexOf("rollback_began"); cut++) {
-      const kept = record.slice(0, cut).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
-      yield* Effect.gen(function* () {
-        const again = yield* recordOf(Trip as unknown as Parameters<typeof recordOf>[0], () => kept)
-        const replayed = yield* becomes(again, "rolled_back").pipe(withWorker(TripLive, { hold: 0 }))
-        assert.strictEqual(resultOf(replayed)._tag, "DeadlinePassed", `cut before ${places[cut]}`)
-      }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
+      const replayed = yield* playBack(Trip, TripLive, record, cut)
+      assert.strictEqual(replayed._tag, "DeadlinePassed", `cut before ${places[cut]}`)
     }
   })
 )
@@ -86,16 +97,12 @@ claim("a question of a branch that is given up is answered in its place, after a
     yield* Effect.sleep("80 millis")
     const run = yield* becomes(runId, "rolled_back").pipe(withWorker(RaceLive, { hold: 0 }))
     const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
-    const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+    const places = placesOf(record)
     const answered = places.indexOf(["succeeded within", "work", "left", "Look"].join("/"))
     assert.isAbove(answered, places.indexOf("answered within/limit/sleep"))
-    const kept = record.slice(0, answered + 1).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
-    yield* Effect.gen(function* () {
-      const again = yield* recordOf(Race as unknown as Parameters<typeof recordOf>[0], () => kept)
-      const replayed = yield* becomes(again, "rolled_back").pipe(withWorker(RaceLive, { hold: 0 }))
-      assert.deepStrictEqual([resultOf(run), resultOf(replayed)], [resultOf(replayed), resultOf(run)])
-      assert.strictEqual(resultOf(replayed)._tag, "DeadlinePassed")
-    }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
+    const replayed = yield* playBack(Race, RaceLive, record, answered + 1)
+    assert.deepStrictEqual(resultOf(run), replayed)
+    assert.strictEqual(replayed._tag, "DeadlinePassed")
   })
 )
 
@@ -126,20 +133,12 @@ claim("a call that is given up before it was intended ends at once, though its w
     yield* Effect.sleep("150 millis")
     const run = yield* becomes(runId, "rolled_back").pipe(withWorker(SignLive, { hold: 0 }))
     const record = yield* Runs.history(runId).pipe(Effect.provide(Runs.layer))
-    const places = record.map(({ entry }) => ("path" in entry ? `${entry._tag} ${entry.path}` : entry._tag))
+    const places = placesOf(record)
     const due = places.indexOf("answered within/limit/sleep")
     assert.isAbove(due, 0)
     for (let cut = due + 1; cut <= places.indexOf("rollback_began"); cut++) {
-      const kept = record.slice(0, cut).flatMap(({ entry }) => (entry._tag === "claimed" ? [] : [entry]))
-      yield* Effect.gen(function* () {
-        const again = yield* recordOf(Sign as unknown as Parameters<typeof recordOf>[0], () => kept)
-        const replayed = yield* becomes(again, "rolled_back").pipe(withWorker(SignLive, { hold: 0 }))
-        assert.strictEqual(
-          resultOf(replayed)._tag,
-          resultOf(run)._tag,
-          `cut before ${places[cut]}: ${places.join(", ")}`
-        )
-      }).pipe(Effect.provide(Layer.fresh(Outbox.layerMemory)))
+      const replayed = yield* playBack(Sign, SignLive, record, cut)
+      assert.strictEqual(replayed._tag, resultOf(run)._tag, `cut before ${places[cut]}: ${places.join(", ")}`)
     }
   })
 )

@@ -37,20 +37,16 @@ export const meaningOf = (node: Node, state: RunState): Meaning => {
         const path = scope.next(part.tool)
         const step = state.steps.get(path)
         // It is done only when the body has succeeded, and answered at once.
-        if (part.tool === "Held")
-          return step === undefined
-            ? { _tag: "open", at }
-            : step.seq > until
-              ? { _tag: "open", at: step.seq }
-              : { _tag: "gave", value: "held", at: step.seq }
+        if (part.tool === "Held" && step !== undefined)
+          return step.seq > until ? { _tag: "open", at: step.seq } : { _tag: "gave", value: "held", at: step.seq }
+        if (part.tool === "Held") return { _tag: "open", at }
         if (step !== undefined) return outcomeOf(step, at)
-        // Given up while it waited for somebody's word, or for a lock: what was answered was awaited, and what was withdrawn
-        // ended at once.
+        // Given up while it waited for somebody's word, or for a lock: what was answered by then was awaited, all else ended
+        // at once.
         const waits = (["approval", "lock", "pause"] as const).map((wait) => state.waits.get(Path.waitOf(path, wait)))
-        const answered = waits.flatMap((wait) =>
-          wait?.outcome?.entry.how === "withdrawn" ? [] : (wait?.outcome ?? [])
-        )
-        return { _tag: "open", at: Math.max(at, ...answered.flatMap(({ seq }) => (seq <= until ? seq : []))) }
+        const answered = waits.flatMap((wait) => wait?.outcome ?? [])
+        const awaited = answered.filter(({ entry, seq }) => entry.how !== "withdrawn" && seq <= until)
+        return { _tag: "open", at: Math.max(at, ...awaited.map(({ seq }) => seq)) }
       }
       case "child":
         return outcomeOf(state.steps.get(scope.next("Child")), at)
