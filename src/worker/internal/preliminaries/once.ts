@@ -47,11 +47,11 @@ const inRun = Effect.fnUntraced(function* (desk: Desk, job: Job, key: string): E
   const { path } = job.intent
   const place = JSON.stringify([job.tool.name, key])
   const claimed = desk.once.claimed.get(place)
-  const isOpen = () => holdersOf(desk, job, key).some((call) => here(desk, call.path, true)._tag === "open")
+  const isOpen = () => holdersOf(desk, job, key).some((call) => here(desk, call.path)._tag === "open")
   // An intent, or an outcome, may be on its way into the record.
   if ((claimed !== undefined && claimed !== path) || isOpen()) yield* durable(desk)
   for (const call of holdersOf(desk, job, key)) {
-    const standing = here(desk, call.path, true)
+    const standing = here(desk, call.path)
     if (standing._tag === "void") continue
     return yield* follow(desk, job, { runId: desk.runId, ...call.intent, key }, standing, pauseAfter(desk, call))
   }
@@ -84,12 +84,20 @@ const isDuplicate = (outcome: { readonly entry: Entry.Succeeded | Entry.Failed }
  * A call of this run. What is held counts as done: it is, or the run goes back. What was given up before it was intended is
  * nothing any more.
  */
-const here = (desk: Desk, path: string, isUnderWay: boolean): Standing => {
+const here = (desk: Desk, path: string, isUnderWay = true): Standing => {
   const standing = standingOf(desk.state, path, { hasEnded: false, isUnderWay })
   const call = findCall(desk.state.steps, path)
   if (call === undefined && desk.haste(path) === "giveUp") return { _tag: "void" }
   const isHeld = call?.intent.held !== undefined
   return standing._tag === "open" && isHeld ? { _tag: "happened", value: "null" } : standing
+}
+
+/** What became of the call that has the key which the one at `path` asks for; nothing where that cannot be asked any more. */
+const standingOfHolder = (desk: Desk, path: string, holder: Bound): Effect.Effect<Standing | undefined> => {
+  if (holder.runId !== desk.runId) return ask(desk, path, desk.once.elsewhere(holder))
+  // Its own, by an earlier claim: it is bound anew, else it would seem to be that claim's, which is over.
+  if (holder.path === path) return Effect.succeed({ _tag: "void" })
+  return Effect.map(durable(desk), () => here(desk, holder.path, holder.epoch === desk.epoch))
 }
 
 const forever = Effect.fnUntraced(function* (desk: Desk, job: Job, key: string): Effect.fn.Return<Cleared | Ending> {
@@ -99,14 +107,8 @@ const forever = Effect.fnUntraced(function* (desk: Desk, job: Job, key: string):
   while (true) {
     const bound = yield* ask(desk, path, desk.once.bind({ tool: job.tool.name, key, runId, epoch, path, digest }, over))
     if (bound === undefined) return left
-    const isOurs = bound.runId === runId && bound.path === path
-    if (isOurs && bound.epoch === epoch) return cleared(job)
-    // Bound by an earlier claim, it is bound anew: else it would seem to be that claim's, which is over.
-    const standing: Standing | undefined = isOurs
-      ? { _tag: "void" }
-      : yield* bound.runId === runId
-          ? Effect.map(durable(desk), () => here(desk, bound.path, bound.epoch === epoch))
-          : ask(desk, path, desk.once.elsewhere(bound))
+    if (bound.runId === runId && bound.path === path && bound.epoch === epoch) return cleared(job)
+    const standing = yield* standingOfHolder(desk, path, bound)
     if (standing === undefined) return left
     const age = bound.at - bound.boundAt
     const pause = Math.min(Math.max(age / 10, soonestMillis), latestMillis)
