@@ -191,12 +191,14 @@ const make = <A>(schema: Plain<A>): Codec<A> => {
 
 const derive = <A>(schema: Plain<A>) => {
   const json = Schema.toCodecJson(schema)
-  const strict = Schema.encodeUnknownResult(json, { onExcessProperty: "error" })
   const lenient = Schema.encodeUnknownResult(json)
-  const strictBack = Schema.decodeUnknownResult(json, { onExcessProperty: "error" })
   const lenientBack = Schema.decodeUnknownResult(json)
+  if (!hasChoice(json.ast)) return { toJson: lenient, fromJson: lenientBack }
+  const strict = Schema.encodeUnknownResult(json, { onExcessProperty: "error" })
+  const strictBack = Schema.decodeUnknownResult(json, { onExcessProperty: "error" })
   // Strictly first, so that of a union the member is taken that speaks of all that is there: with the lenient ones
-  // alone, { a, b } under [{ a }, { a, b }] would lose b and look the same ever after.
+  // alone, { a, b } under [{ a }, { a, b }] would lose b and look the same ever after. Not where there is nothing to
+  // choose: to look for excess takes several times as long.
   return {
     toJson: (value: unknown) => {
       const encoded = strict(value)
@@ -208,6 +210,28 @@ const derive = <A>(schema: Plain<A>) => {
     }
   }
 }
+
+/** Whether what a value has in excess may decide how it is read: unions of more than one thing that is no scalar. */
+const hasChoice = (ast: SchemaAST.AST): boolean => {
+  if (ast.encoding?.some(({ to }) => hasChoice(to)) === true) return true
+  switch (ast._tag) {
+    case "Objects":
+      return [...ast.propertySignatures, ...ast.indexSignatures].some(({ type }) => hasChoice(type))
+    case "Arrays":
+      return [...ast.elements, ...ast.rest].some(hasChoice)
+    case "Union":
+      return ast.types.filter((type) => !isScalar(type)).length > 1 || ast.types.some(hasChoice)
+    // What cannot be looked into.
+    case "Declaration":
+    case "Suspend":
+      return true
+    default:
+      return false
+  }
+}
+
+const isScalar = (ast: SchemaAST.AST): boolean =>
+  ast.encoding === undefined && !["Objects", "Arrays", "Union", "Declaration", "Suspend"].includes(ast._tag)
 
 /**
  * Whether what came back is what was given; `path` then leads to what was lost. `unsure` where that cannot be seen from
