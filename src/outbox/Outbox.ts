@@ -124,6 +124,8 @@ export interface Append {
   readonly change: Change | undefined
   /** The inbox messages that these entries record; they are removed with the append. */
   readonly consumed: ReadonlyArray<string>
+  /** Whether the run may have left something at the gate: an end and a rollback let go of that. */
+  readonly atGate: boolean
 }
 
 /** What became of an append. `fenced`: the worker no longer holds the run, and nothing was written. */

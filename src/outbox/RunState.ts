@@ -159,9 +159,18 @@ type MutableStep = Value | MutableCall | Mutable<Wait> | Mutable<Savepoint>
 
 /** A run state that grows entry by entry, for the worker that writes them. */
 export interface Growing extends RunState {
+  /**
+   * Whether the run may have left something at the gate: it waited for something, was spoken to, went back, or was held
+   * before. For what it locks at once somebody may stand in line for it, and then it comes to lock that itself.
+   */
+  atGate: boolean
   /** Adds one entry, in order. */
   readonly add: (stored: Entry.Stored) => void
 }
+
+/** Whether an entry tells of what may have left something at the gate. */
+export const leadsToGate = ({ _tag }: Entry.Entry): boolean =>
+  _tag === "awaited" || _tag === "told" || _tag === "rollback_began"
 
 /** Messages that are kept until a wait uses them. */
 const isAnswer: ReadonlySet<Entry.MessageKind> = new Set<Entry.MessageKind>(["signal", "decide", "child", "grant"])
@@ -170,6 +179,7 @@ const isAnswer: ReadonlySet<Entry.MessageKind> = new Set<Entry.MessageKind>(["si
 const unwritten = {
   seq: -1,
   epoch: 0,
+  atGate: false,
   deaths: 0,
   heard: 0,
   held: undefined,
@@ -274,6 +284,7 @@ export const make = (): Growing => {
     const { entry, seq } = stored
     state.seq = seq
     state.epoch = stored.epoch
+    if (stored.epoch > 1 || leadsToGate(entry)) state.atGate = true
     switch (entry._tag) {
       case "claimed":
         if (entry.from === "dead" || entry.from === "own") state.deaths++

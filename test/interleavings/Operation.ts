@@ -46,34 +46,38 @@ const append = ({ first, run, seq }: Scene, appendId: number, given: Partial<App
   ],
   change: undefined,
   consumed: [],
+  atGate: true,
   ...given
 })
 
 const ended = { _tag: "ended", state: "completed", value: "1" } as const
 const completed = { entries: [ended], change: change("completed", { result: "1" }) }
 
-const newRun = (scene: Scene, runId: string, given: Partial<NewRun> = {}): NewRun => ({
-  runId,
-  saga: scene.saga,
-  version: 1,
-  key: runId,
-  generation: 0,
-  payload: "{}",
-  payloadDigest: "d",
-  attributes: {},
-  worker: undefined,
-  ...given
-})
+const beginning = (scene: Scene, runId: string, given: Partial<NewRun> = {}) => {
+  const run: NewRun = {
+    runId,
+    saga: scene.saga,
+    version: 1,
+    key: runId,
+    generation: 0,
+    payload: "{}",
+    payloadDigest: "d",
+    attributes: {},
+    worker: undefined,
+    ...given
+  }
+  return { run, first: [] }
+}
 
 const signal = { message: "signal", by: "b", name: "N" } as const
 const asked = (scene: Scene, worker: string) => ({ worker, sagas: [{ name: scene.saga, version: 1 }], limit: 10 })
 const lock = (scene: Scene, runId: string) => ({ runId, path: "L!lock", keys: [`k${scene.saga}`], waits: true })
 
 export const all: ReadonlyArray<Operation> = [
-  { name: "start", statement: (s) => startAlone(newRun(s, s.fresh, { worker: s.first }), []) },
-  { name: "start elsewhere", statement: (s) => startRuns([newRun(s, s.fresh, { worker: s.second })]) },
-  { name: "start a child", statement: (s) => startRuns([newRun(s, s.fresh, { parent: s.run })]) },
-  { name: "undo", statement: (s) => startRuns([newRun(s, s.fresh, { undoes: s.ended })]) },
+  { name: "start", statement: (s) => startAlone(beginning(s, s.fresh, { worker: s.first })) },
+  { name: "start elsewhere", statement: (s) => startRuns([beginning(s, s.fresh, { worker: s.second })]) },
+  { name: "start a child", statement: (s) => startRuns([beginning(s, s.fresh, { parent: s.run })]) },
+  { name: "undo", statement: (s) => startRuns([beginning(s, s.fresh, { undoes: s.ended })]) },
   { name: "claim", statement: (s) => claimRuns(asked(s, s.second)) },
   { name: "claim by the first", statement: (s) => claimRuns(asked(s, s.first)) },
   { name: "heartbeat", statement: (s) => prolongLease({ id: s.first, leaseMillis: 3_600_000 }) },

@@ -270,7 +270,7 @@ export const all: ReadonlyArray<Planted> = [
     here: "lets the row of a run follow whoever writes to it",
     by: interleavings(
       "postgres/queries/append-alone.ts",
-      "where run_id = $1 and (epoch = $3 and owner = $5) is true and ${condition}",
+      'where run_id = $1 and (epoch = $3 and owner = $5) is true and ${isLive("$5")} and ${follows("$1", "$2")}',
       "where run_id = $1 and $3::int is not null and $5::text is not null"
     )
   },

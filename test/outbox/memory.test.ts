@@ -43,7 +43,8 @@ describe("the outbox in memory", () => {
         seq: 1,
         entries: [{ _tag: "ended", state: "completed" }],
         change: { state: "completed", phase: "forward", stuckReason: undefined, wakeAt: undefined, result: "1" },
-        consumed: []
+        consumed: [],
+        atGate: true
       })
       assert.include(yield* heardSince, "ended held")
       yield* TestClock.adjust(1000)

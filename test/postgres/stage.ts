@@ -55,6 +55,7 @@ export const append = (runId: string, worker: string, given?: Partial<Append>): 
   entries: [{ _tag: "recorded", path: "n", value: "1", stamp: 0 }],
   change: undefined,
   consumed: [],
+  atGate: true,
   ...given
 })
 

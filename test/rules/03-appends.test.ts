@@ -93,8 +93,8 @@ describe("Rule 3: appends", () => {
     without(
       "inserts in the order of asking",
       append,
-      "  )) is true\n  order by e.run_id, e.seq\n  returning run_id",
-      "  )) is true\n  returning run_id"
+      "where ${isAccepted}\n  order by e.run_id, e.seq\n",
+      "where ${isAccepted}\n"
     )
   )
 

@@ -299,7 +299,8 @@ export const recordOf = Effect.fnUntraced(function* (
     seq: claimed!.seq,
     entries: entries(written(runId, options.at)),
     change: undefined,
-    consumed: []
+    consumed: [],
+    atGate: true
   })
   if (appended._tag === "fenced") return yield* Effect.die(new Error("the record was not written"))
   yield* outbox.retire(worker)

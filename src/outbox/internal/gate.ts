@@ -133,7 +133,7 @@ export const make = (grounds: Grounds) => {
 
   // ---- what entries do
 
-  const written = (runId: string, seq: number, entry: Entry.Entry, now: number) => {
+  const written = (runId: string, seq: number, entry: Entry.Entry, now: number, atGate: boolean) => {
     switch (entry._tag) {
       case "awaited":
         if (entry.wait !== "approval") return
@@ -161,6 +161,7 @@ export const make = (grounds: Grounds) => {
         return withdraw((wait) => wait.runId === runId && wait.path === entry.path)
       case "rollback_began":
       case "ended":
+        if (!atGate) return
         for (const [name, request] of asked) if (request.runId === runId) asked.delete(name)
         withdraw((wait) => wait.runId === runId)
         if (entry._tag === "rollback_began") return

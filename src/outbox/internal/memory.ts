@@ -219,7 +219,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     if (request.change !== undefined) refuseUnlessSound(request.change)
     const first = kept.rows.length
     write(kept, entries, request.appendId, now)
-    request.entries.forEach((entry, index) => gatekeeper.written(kept.run.runId, first + index, entry, now))
+    request.entries.forEach((entry, i) => gatekeeper.written(request.runId, first + i, entry, now, request.atGate))
     for (const id of request.consumed) if (kept.inbox.delete(id)) kept.taken.add(id)
     if (request.change !== undefined) apply(kept.run, request.change, now)
     return { _tag: "appended", at: now } as const
@@ -303,7 +303,7 @@ export const make: Effect.Effect<Outbox["Service"]> = Effect.gen(function* () {
     const kept: Kept = { run: { ...copy(run) }, rows, inbox: new Map(), decisions: [], taken: new Set() }
     named.set(nameOf(run), generations.set(run.generation, kept))
     runs.set(run.runId, kept)
-    for (const { at, entry, seq } of entries) gatekeeper.written(run.runId, seq, entry, at)
+    for (const { at, entry, seq } of entries) gatekeeper.written(run.runId, seq, entry, at, true)
     return true
   }
 

@@ -132,6 +132,7 @@ export const make = (
     weigh: ({ rows }) =>
       Math.max(rows.length / maxRows, rows.reduce((sum, row) => sum + (row.value?.length ?? 0), 0) / maxCharacters),
     keyOf: ({ append }) => append.runId,
+    groupOf: ({ append }) => append.worker,
     flush
   })
 

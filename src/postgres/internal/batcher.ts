@@ -2,7 +2,8 @@
  * Group commit: what many fibers ask for at the same time goes to the database in one statement and one commit.
  *
  * A lone request goes out at once; there is no timer unless a delay is asked for. While `flights` batches are on their
- * way, what comes in gathers for the next one. Requests with the same key never share a batch.
+ * way, what comes in gathers for the next one. Requests with the same key never share a batch, nor do those of different
+ * groups.
  */
 import { Effect } from "effect"
 import { inRealTime } from "./connections.ts"
@@ -26,6 +27,8 @@ export interface Options<In, Out, E> {
   readonly capacity: number
   readonly weigh: (request: In) => number
   readonly keyOf: (request: In) => string
+  /** What all requests of a batch have in common. */
+  readonly groupOf: (request: In) => string
   /** Answers every request of the batch, and never fails. */
   readonly flush: (batch: ReadonlyArray<In>, answer: Answer<Out, E>) => Effect.Effect<void>
 }
@@ -38,7 +41,7 @@ export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) =
   let scheduled = false
 
   const take = (): Array<Waiting<In, Out, E>> => {
-    if (waiting.length === 1) {
+    if (waiting.length <= 1) {
       const lone = waiting
       waiting = []
       return lone
@@ -46,12 +49,14 @@ export const make = <In, Out, E>(options: Options<In, Out, E>): ((request: In) =
     const batch: Array<Waiting<In, Out, E>> = []
     const left: Array<Waiting<In, Out, E>> = []
     const keys = new Set<string>()
+    const group = options.groupOf(waiting[0]!.request)
     const share = fairShare(waiting.length + aboard)
     let weight = 0
     for (const one of waiting) {
       const key = options.keyOf(one.request)
-      weight += options.weigh(one.request)
-      if (keys.has(key) || batch.length >= share || (weight > options.capacity && batch.length > 0)) {
+      const isOther = options.groupOf(one.request) !== group || keys.has(key)
+      if (!isOther) weight += options.weigh(one.request)
+      if (isOther || batch.length >= share || (weight > options.capacity && batch.length > 0)) {
         left.push(one)
         continue
       }

@@ -35,6 +35,7 @@ export const make = (read: Query): Reads => {
       capacity: 1,
       weigh: options.weigh,
       keyOf: options.runOf,
+      groupOf: () => "",
       flush: (batch, answer) =>
         Effect.match(read(options.statement(batch)), {
           onFailure: (error) => batch.forEach((_, index) => answer(index, Effect.fail(error))),

@@ -71,7 +71,7 @@ export const make = Effect.fnUntraced(function* (
   // Never held: until the transaction commits nobody else may know of the run.
   const startInside = (run: NewRun): Effect.Effect<Started, OutboxError> =>
     Effect.gen(function* () {
-      const [started] = yield* inside(startRuns([{ ...run, worker: undefined }]))
+      const [started] = yield* inside(startRuns([{ run: { ...run, worker: undefined }, first: [] }]))
       if (started !== undefined) {
         yield* afterCommit(Effect.sync(hints.ready))
         return { _tag: "started", held: false, began: false, at: started.at }

@@ -5,7 +5,7 @@ import type { NewRun, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { isFit, startAlone } from "../queries/start-alone.ts"
-import { startRuns } from "../queries/start-runs.ts"
+import { type Beginning, startRuns } from "../queries/start-runs.ts"
 import { isWritable as isRowWritable } from "./appends.ts"
 import type { Answer } from "./batcher.ts"
 import * as Batcher from "./batcher.ts"
@@ -29,37 +29,38 @@ export const make = (
   hints: Hints,
   options: Options
 ): ((run: NewRun) => Effect.Effect<Started, OutboxError>) => {
-  const whole = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) => {
+  const whole = (batch: ReadonlyArray<Beginning>, answer: Answer<Started, OutboxError>) => {
     const [alone] = batch
-    if (batch.length > 1 || alone === undefined || !isFit(alone)) return together(batch, answer)
-    const first = (alone.first ?? []).map(toRow)
-    const began = first.length > 0 && first.every(isRowWritable)
-    return Effect.flatMap(connections.write(startAlone(alone, began ? first : [])), ([started]) =>
+    if (batch.length > 1 || alone === undefined || !isFit(alone.run)) return together(batch, answer)
+    return Effect.flatMap(connections.write(startAlone(alone)), ([started]) =>
       started === undefined
         ? together(batch, answer)
-        : Effect.sync(() => answer(0, Effect.succeed({ _tag: "started", held: true, began, at: started.at })))
+        : Effect.sync(() => answer(0, startedAs(alone, { held: true, at: started.at })))
     )
   }
 
-  const together = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>) =>
+  const startedAs = ({ first }: Beginning, { at, held }: { readonly at: number; readonly held: boolean }) =>
+    Effect.succeed<Started>({ _tag: "started", held, began: held && first.length > 0, at })
+
+  const together = (batch: ReadonlyArray<Beginning>, answer: Answer<Started, OutboxError>) =>
     Effect.flatMap(connections.write(startRuns(batch)), (rows) => {
       const started = new Map(rows.map((row) => [row.run_id, row]))
       const rest: Array<number> = []
-      for (const [index, run] of batch.entries()) {
-        const row = started.get(run.runId)
+      for (const [index, beginning] of batch.entries()) {
+        const row = started.get(beginning.run.runId)
         if (row === undefined) {
           rest.push(index)
           continue
         }
         if (!row.held) hints.ready()
-        answer(index, Effect.succeed({ _tag: "started", held: row.held, began: false, at: row.at }))
+        answer(index, startedAs(beginning, row))
       }
       return rest.length === 0 ? Effect.void : find(batch, rest, answer)
     })
 
   // A statement of its own: what was there already may have been committed after the first one's snapshot.
-  const find = (batch: ReadonlyArray<NewRun>, rest: ReadonlyArray<number>, answer: Answer<Started, OutboxError>) => {
-    const idOf = (index: number) => (batch[index] as NewRun).runId
+  const find = (batch: ReadonlyArray<Beginning>, rest: ReadonlyArray<number>, answer: Answer<Started, OutboxError>) => {
+    const idOf = (index: number) => (batch[index] as Beginning).run.runId
     return connections.write(getRuns(rest.map(idOf))).pipe(
       Effect.mapError(toOutboxError),
       Effect.match({
@@ -78,10 +79,10 @@ export const make = (
     )
   }
 
-  const flush = (batch: ReadonlyArray<NewRun>, answer: Answer<Started, OutboxError>): Effect.Effect<void> =>
+  const flush = (batch: ReadonlyArray<Beginning>, answer: Answer<Started, OutboxError>): Effect.Effect<void> =>
     Effect.catch(whole(batch, answer), (error) => {
       if (batch.length > 1 && error._tag === "SqlError" && Failure.isCertain(error)) {
-        return Effect.forEach(batch, (run, index) => flush([run], (_, result) => answer(index, result)), {
+        return Effect.forEach(batch, (one, index) => flush([one], (_, result) => answer(index, result)), {
           concurrency: 2,
           discard: true
         })
@@ -91,15 +92,19 @@ export const make = (
       return Effect.void
     })
 
-  const write = Batcher.make<NewRun, Started, OutboxError>({
+  const write = Batcher.make<Beginning, Started, OutboxError>({
     ...options,
     capacity: 1,
-    weigh: (run) => Math.max(1 / maxRuns, run.payload.length / maxCharacters),
-    keyOf: (run) => run.runId,
+    weigh: ({ run }) => Math.max(1 / maxRuns, run.payload.length / maxCharacters),
+    keyOf: ({ run }) => run.runId,
+    groupOf: ({ run }) => run.worker ?? "",
     flush
   })
 
-  return write
+  return (run) => {
+    const first = (run.first ?? []).map(toRow)
+    return write({ run, first: first.every(isRowWritable) ? first : [] })
+  }
 }
 
 /** Whether Postgres can keep the texts of a run as they are. */

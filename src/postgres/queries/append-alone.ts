@@ -14,7 +14,8 @@ import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
 import type { Statement } from "../internal/connections.ts"
 import { double, integer, text, uuid } from "../internal/parameters.ts"
-import { gate, isHeld, type Prepared } from "./append-entries.ts"
+import { follows, isHeld, isLive, type Prepared } from "./append-entries.ts"
+import { gate } from "./lines.ts"
 
 /** One row for each entry that was written: all of them, or none. */
 export interface Written {
@@ -47,21 +48,23 @@ const columns: ReadonlyArray<
 /** Whether the append can be sent by itself. */
 export const isFit = ({ append, rows }: Prepared): boolean => rows.length <= most && append.consumed.length === 0
 
-const condition = `${isHeld("$1", "$3", "$5")}
-  and (select p.seq from makegood.entry p where p.run_id = $1 and p.seq = $2 - 1) is not null`
+const condition = `${isHeld("$1", "$3", "$5")} and ${follows("$1", "$2")}`
 
 /** The insert of rows of this shape after `$1` to `$4`: run, place, epoch and append; their parameters begin at `first`. */
 export const insert = (shape: Shape, first: number, where: string, appendId = "$4::int"): string => {
+  const isMarked = shape.some((mask) => isSet(mask, marks))
   const names = columns.filter((_, index) => shape.some((mask) => isSet(mask, index))).map(([column]) => column)
   let parameter = first
   const lines = shape.map((mask, place) => {
     const fields = columns.flatMap(([column, , type], index) =>
       isSet(mask, index) ? [`$${parameter++}::${type}`] : names.includes(column) ? [`null::${type}`] : []
     )
-    return `(${[place, ...fields].join(", ")})`
+    const marked = isSet(mask, marks) ? "true" : "null::bool"
+    return `(${[place, ...fields, ...(isMarked ? [marked] : [])].join(", ")})`
   })
-  return `insert into makegood.entry (run_id, seq, epoch, append_id, format, gate, ${names.join(", ")})
-select $1::uuid, $2::int + e.place, $3::int, ${appendId}, ${Entry.format}, ${gate("e.kind")},
+  if (isMarked) names.push("gate")
+  return `insert into makegood.entry (run_id, seq, epoch, append_id, format, ${names.join(", ")})
+select $1::uuid, $2::int + e.place, $3::int, ${appendId}, ${Entry.format},
   ${names.map((name) => (name === "value" || name === "detail" ? `e.${name}::json` : `e.${name}`)).join(", ")}
 from (values ${lines.join(",\n  ")}) as e(place, ${names.join(", ")})
 where ${where}
@@ -75,13 +78,15 @@ const turning = (shape: Shape): string => `with moved as (
     wake_at = case when $6 <> 'running' then to_timestamp($10::float8 / 1000) end,
     changed_at = makegood.now()
   -- Asked of the row, and so that no other index than the primary key serves it.
-  where run_id = $1 and (epoch = $3 and owner = $5) is true and ${condition}
+  where run_id = $1 and (epoch = $3 and owner = $5) is true and ${isLive("$5")} and ${follows("$1", "$2")}
   returning run_id
 )
 ${insert(shape, 11, "exists (select from moved)")}`
 
-/** Which columns of each row are not null, as a number a row. */
+/** Which columns of each row are not null, and whether it concerns the gate, as a number a row. */
 export type Shape = ReadonlyArray<number>
+
+const marks = columns.length
 
 const isSet = (mask: number, index: number): boolean => (mask & (1 << index)) !== 0
 
@@ -113,13 +118,13 @@ export const appendAlone = ({ append, rows }: Prepared): Statement<Written> => {
       double(change.wakeAt ?? null)
     )
   }
-  return { text: textOf(shapeOf(rows, params), change !== undefined), params }
+  return { text: textOf(shapeOf(rows, params, append.atGate), change !== undefined), params }
 }
 
 /** The shape of rows, what is not null of which is added to the parameters. */
-export const shapeOf = (rows: ReadonlyArray<Entry.Row>, params: Array<PgTypes.Parameter>): Shape =>
+export const shapeOf = (rows: ReadonlyArray<Entry.Row>, params: Array<PgTypes.Parameter>, atGate: boolean): Shape =>
   rows.map((row) => {
-    let mask = 0
+    let mask = gate(row, atGate) === true ? 1 << marks : 0
     columns.forEach(([, field, , send], index) => {
       const value = row[field]
       if (value === null) return

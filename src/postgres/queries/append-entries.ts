@@ -1,23 +1,22 @@
 /**
- * Appends entries to many runs, each run's in whole or not at all (G4).
+ * Appends entries to many runs of one worker, each run's in whole or not at all (G4).
  *
  * A run's append is accepted where its worker is live, the run's row names that worker and epoch, the entry before it is
- * there, and every place is free. The run's row and the inbox follow only for accepted ones. There are three texts:
+ * there, and every place is free. Runs whose rows change are locked first; rows and the inbox follow only for accepted
+ * ones. What a batch does not need is not in its text: no run's row changes and no message is taken in the steady state,
+ * and few entries have what is `rare`.
  *
- * - `plain`, where no run's row changes, no message is taken, and all is of one worker: the steady state. One insert without `ON CONFLICT`: a
- *   place that is taken, by a successor or by the same append sent before, fails the whole batch with 23505, and then it
- *   is sent carefully.
- * - `full`, the same with rows and messages.
- * - `careful`, for a batch with such places in it: each run's first entry is inserted `ON CONFLICT DO NOTHING`, the
- *   others only for the runs that this returns. (With a plain `ON CONFLICT DO NOTHING` a zombie's first entry would be
- *   dropped and its second one, the next intent, written.)
+ * One insert without `ON CONFLICT`: a place that is taken, by a successor or by the same append sent before, fails the
+ * whole batch with 23505, and then it is sent carefully. That is, each run's first entry is inserted `ON CONFLICT DO
+ * NOTHING`, the others only for the runs that this returns. (With a plain `ON CONFLICT DO NOTHING` a zombie's first entry
+ * would be dropped and its second one, the next intent, written.)
  *
  * Locks, in this order: the rows of runs that change, by id; then the entries, by id and `seq`. A claim locks run rows
  * without waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the primary
  * keys.
  *
  * Measured on two shared cores, two entries a run, inside one transaction: one insert 0.2 ms for one run and 1.5 to 2 ms
- * for 64, `careful` 0.5 and 1.7 to 3 ms. That was with joins in place of the subqueries below; a plan kept from empty
+ * for 64, carefully 0.5 and 1.7 to 3 ms. That was with joins in place of the subqueries below; a plan kept from empty
  * tables then slowed appends to a third within seconds. With `json_to_recordset` in place of `unnest`: 0.2 and 3.1 to
  * 3.5 ms. `in (...) is true` keeps the planner from joining run by run, which it would, since it takes arrays for small.
  */
@@ -25,7 +24,8 @@ import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
 import type { Append } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
-import { booleans, doubles, integer, integers, texts, uuids } from "../internal/parameters.ts"
+import { doubles, integer, integers, text, texts, uuids } from "../internal/parameters.ts"
+import * as Lines from "./lines.ts"
 
 /** An append with its entries as rows. */
 export interface Prepared {
@@ -41,228 +41,164 @@ export interface Accepted {
   readonly run_ids: ReadonlyArray<string> | null
 }
 
-/** Whether an entry of this kind concerns the gate; null for most, which costs a row nothing. */
-export const gate = (kind: string) =>
-  `(${kind} in ('awaited', 'reminded', 'answered', 'rollback_began', 'ended') or null)`
-
-const lines = `unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
-    $10::float8[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-    $19::text[], $20::int[])`
-const lineColumns = `run_id, seq, epoch, append_id, worker, leaves, tool_version, attempt, stamp, kind, path, tool, act, class,
-    key, digest, value, detail, place`
-// The same, with whether the run's row changes.
-const linesOfChanges = lines.replace("$20::int[]", "$20::int[], $21::bool[]")
-
-const columns = `run_id, seq, epoch, append_id, leaves, format, tool_version, attempt, stamp, kind, path, tool, act, class, key,
-    digest, value, detail, gate`
-const values = `e.run_id, e.seq, e.epoch, e.append_id, e.leaves, ${Entry.format}, e.tool_version, e.attempt, e.stamp, e.kind, e.path, e.tool,
-    e.act, e.class, e.key, e.digest, e.value::json, e.detail::json, ${gate("e.kind")}`
+/** Whether the worker lives. */
+export const isLive = (worker: string) =>
+  `(select w.lease_until from makegood.worker w where w.worker_id = ${worker} and w.died_at is null)
+      > makegood.now()`
 
 // Whether the worker lives and holds the run. One snapshot for all of a statement: what holds for an entry holds for
 // its run's row. Subqueries, not joins: a plan that was made while the tables were small would read them whole ever
 // after.
 export const isHeld = (run: string, epoch: string, worker: string) =>
   `(select r.owner from makegood.run r where r.run_id = ${run} and r.epoch = ${epoch}) = ${worker}
-    and (select w.lease_until from makegood.worker w where w.worker_id = ${worker} and w.died_at is null)
-      > makegood.now()`
+    and ${isLive(worker)}`
 
-// No gaps: an append begins after an entry that is there.
-const follows = `(select p.seq from makegood.entry p where p.run_id = e.run_id and p.seq = e.seq - e.place - 1) is not null`
+/** Whether the entry before this place is there: no gaps. */
+export const follows = (run: string, seq: string) =>
+  `(select p.seq from makegood.entry p where p.run_id = ${run} and p.seq = ${seq} - 1) is not null`
 
-const locked = `locked as materialized (
+/** What a batch needs of the statement. */
+interface Needs {
+  readonly careful: boolean
+  readonly rare: boolean
+  readonly changes: boolean
+  readonly messages: boolean
+}
+
+// First how many are expected to be accepted, and the worker; then the entries, the changes, the messages.
+const build = ({ careful, changes, messages, rare }: Needs): string => {
+  const changed = 3 + Lines.count(rare)
+  const consumed = changed + (changes ? 7 : 0)
+  const insert = Lines.insert(rare)
+  const lines = Lines.table(3, rare)
+  // Looked at once a run, not once an entry.
+  const isAccepted = `(e.run_id in (
+    select a.run_id
+    from unnest($3::uuid[], $4::int[], $5::int[], $6::int[]) as a(run_id, seq, epoch, place)
+    where a.place = 0 and ${isHeld("a.run_id", "a.epoch", "$2")}
+      and ${follows("a.run_id", "a.seq")}${
+        changes ? `\n      and (a.run_id <> all($${changed}::uuid[]) or a.run_id in (select run_id from locked))` : ""
+      }
+  )) is true`
+  const locked = `locked as materialized (
   select a.*
-  from unnest($22::uuid[], $23::int[], $24::text[], $25::text[], $26::text[], $27::text[], $28::float8[], $29::text[])
-    as a(run_id, epoch, worker, state, phase, stuck_reason, wake_at, result)
+  from unnest($${changed}::uuid[], $${changed + 1}::int[], $${changed + 2}::text[], $${changed + 3}::text[], $${changed + 4}::text[],
+    $${changed + 5}::float8[], $${changed + 6}::text[]) as a(run_id, epoch, state, phase, stuck_reason, wake_at, result)
   join makegood.run r using (run_id)
-  -- Asked again of the row that is locked, and so that no other index than the primary key serves it.
-  where ${isHeld("a.run_id", "a.epoch", "a.worker")} and (r.epoch = a.epoch and r.owner = a.worker) is true
+  -- Asked of the row that is locked, and so that no other index than the primary key serves it.
+  where (r.epoch = a.epoch and r.owner = $2) is true and ${isLive("$2")}
   order by r.run_id
   for no key update of r
 )`
-
-const moved = (accepted: string) =>
-  `moved as (
-  update makegood.run r
-  set state = a.state, phase = a.phase, stuck_reason = a.stuck_reason, result = a.result::json,
-    owner = case when a.state = 'running' then r.owner end,
-    wake_at = case when a.state <> 'running' then to_timestamp(a.wake_at / 1000) end,
-    changed_at = makegood.now()
-  from locked a
-  where r.run_id = a.run_id and (a.run_id in (select run_id from ${accepted})) is true
-),
-taken as (
-  update makegood.inbox i
-  set taken_at = makegood.now()
-  from unnest($30::uuid[], $31::text[]) as m(run_id, message_id)
-  where i.run_id = m.run_id and i.message_id = m.message_id and (m.run_id in (select run_id from ${accepted})) is true
+  const put = `put as (
+  ${insert}
+  from ${lines}
+  where ${isAccepted}
+  order by e.run_id, e.seq
+  returning run_id
 )`
-
-const answer = (accepted: string, expected: string) =>
-  `select makegood.millis(makegood.now()) as at,
-  case when c.accepted < ${expected} then array(select distinct run_id::text from ${accepted}) end as run_ids
-from (select count(*) as accepted from ${accepted}) c`
-
-const plain = `
-with put as (
-  insert into makegood.entry (${columns})
-  select ${values}
-  from ${lines} as e(${lineColumns})
-  -- Looked at once a run, not once an entry; and all runs are of one worker.
-  where (e.run_id in (
-    select a.run_id
-    from unnest($2::uuid[], $3::int[], $4::int[], $20::int[]) as a(run_id, seq, epoch, place)
-    where a.place = 0 and ${isHeld("a.run_id", "a.epoch", "($6::text[])[1]")}
-      and (select p.seq from makegood.entry p where p.run_id = a.run_id and p.seq = a.seq - 1) is not null
-  )) is true
-  order by e.run_id, e.seq
-  returning run_id
-)
-${answer("put", "$1")}`
-
-const full = `
-with ${locked},
+  const putCarefully = `line as materialized (
+  select e.* from ${lines} where ${isAccepted}
+),
 put as (
-  insert into makegood.entry (${columns})
-  select ${values}
-  from ${linesOfChanges} as e(${lineColumns}, changes)
-  where ${isHeld("e.run_id", "e.epoch", "e.worker")}
-    and ${follows}
-    and (not e.changes or e.run_id in (select run_id from locked))
-  order by e.run_id, e.seq
-  returning run_id
-),
-${moved("put")}
-${answer("put", "$1")}`
-
-const careful = `
-with ${locked},
-line as materialized (
-  select e.*
-  from ${linesOfChanges} as e(${lineColumns}, changes)
-  where ${isHeld("e.run_id", "e.epoch", "e.worker")}
-    and ${follows}
-    and (not e.changes or e.run_id in (select run_id from locked))
-),
-first as (
-  insert into makegood.entry (${columns})
-  select ${values}
+  ${insert}
   from line e where e.place = 0
   order by e.run_id
   on conflict do nothing
   returning run_id
 ),
 rest as (
-  insert into makegood.entry (${columns})
-  select ${values}
-  from line e where e.place > 0 and (e.run_id in (select run_id from first)) is true
+  ${insert}
+  from line e where e.place > 0 and (e.run_id in (select run_id from put)) is true
   order by e.run_id, e.seq
-),
-${moved("first")}
-${answer("first", "$1")}`
-
-const isPlain = ({ append }: Prepared) => append.change === undefined && append.consumed.length === 0
-
-/** The statement for a batch with at most one append a run. Fails with 23505 where a place is taken. */
-export const appendEntries = (batch: ReadonlyArray<Prepared>): Statement<Accepted> => {
-  const params = lineParameters(batch)
-  const worker = batch[0]?.append.worker
-  return batch.every((one) => isPlain(one) && one.append.worker === worker)
-    ? { text: plain, params }
-    : { text: full, params: [...params, ...changeParameters(batch)] }
-}
-
-/** The statement for a batch in which places may be taken. */
-export const appendCarefully = (batch: ReadonlyArray<Prepared>): Statement<Accepted> => {
-  const params = lineParameters(batch)
-  params[0] = integer(batch.length)
-  return { text: careful, params: [...params, ...changeParameters(batch)] }
-}
-
-const lineParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter> => {
-  const run: Array<string> = []
-  const seq: Array<number> = []
-  const epoch: Array<number> = []
-  const appendId: Array<number> = []
-  const worker: Array<string> = []
-  const leaves: Array<string | null> = []
-  const toolVersion: Array<number | null> = []
-  const attempt: Array<number | null> = []
-  const stamp: Array<number | null> = []
-  const kind: Array<string> = []
-  const path: Array<string | null> = []
-  const tool: Array<string | null> = []
-  const act: Array<string | null> = []
-  const failure: Array<string | null> = []
-  const key: Array<string | null> = []
-  const digest: Array<string | null> = []
-  const value: Array<string | null> = []
-  const detail: Array<string | null> = []
-  const place: Array<number> = []
-  for (const { append, rows } of batch) {
-    for (let index = 0; index < rows.length; index++) {
-      const row = rows[index] as Entry.Row
-      run.push(append.runId)
-      seq.push(append.seq + index)
-      place.push(index)
-      epoch.push(append.epoch)
-      appendId.push(append.appendId)
-      worker.push(append.worker)
-      leaves.push(row.leaves)
-      toolVersion.push(row.toolVersion)
-      attempt.push(row.attempt)
-      stamp.push(row.stamp)
-      kind.push(row.kind)
-      path.push(row.path)
-      tool.push(row.tool)
-      act.push(row.act)
-      failure.push(row.class)
-      key.push(row.key)
-      digest.push(row.digest)
-      value.push(row.value)
-      detail.push(row.detail)
-    }
-  }
-  // The first place is that of the number of things expected to be accepted.
-  return [
-    integer(run.length),
-    uuids(run),
-    integers(seq),
-    integers(epoch),
-    integers(appendId),
-    texts(worker),
-    texts(leaves),
-    integers(toolVersion),
-    integers(attempt),
-    doubles(stamp),
-    texts(kind),
-    texts(path),
-    texts(tool),
-    texts(act),
-    texts(failure),
-    texts(key),
-    texts(digest),
-    texts(value),
-    texts(detail),
-    integers(place)
+)`
+  const moved = `moved as (
+  update makegood.run r
+  set state = a.state, phase = a.phase, stuck_reason = a.stuck_reason, result = a.result::json,
+    owner = case when a.state = 'running' then r.owner end,
+    wake_at = case when a.state <> 'running' then to_timestamp(a.wake_at / 1000) end,
+    changed_at = makegood.now()
+  from locked a
+  where r.run_id = a.run_id and (a.run_id in (select run_id from put)) is true
+)`
+  const taken = `taken as (
+  update makegood.inbox i
+  set taken_at = makegood.now()
+  from unnest($${consumed}::uuid[], $${consumed + 1}::text[]) as m(run_id, message_id)
+  where i.run_id = m.run_id and i.message_id = m.message_id and (m.run_id in (select run_id from put)) is true
+)`
+  const parts = [
+    ...(changes ? [locked] : []),
+    careful ? putCarefully : put,
+    ...(changes ? [moved] : []),
+    ...(messages ? [taken] : [])
   ]
+  return `with ${parts.join(",\n")}
+select makegood.millis(makegood.now()) as at,
+  case when c.accepted < $1 then array(select distinct run_id::text from put) end as run_ids
+from (select count(*) as accepted from put) c`
 }
 
-const changeParameters = (batch: ReadonlyArray<Prepared>): Array<PgTypes.Parameter> => {
+const built = new Map<string, string>()
+
+const textOf = (needs: Needs): string => {
+  const key = Object.values(needs).join()
+  let found = built.get(key)
+  if (found === undefined) built.set(key, (found = build(needs)))
+  return found
+}
+
+/** The statement for appends of one worker, at most one a run. Fails with 23505 where a place is taken. */
+export const appendEntries = (batch: ReadonlyArray<Prepared>): Statement<Accepted> => {
+  const lines = batch.map(linesOf)
+  return statement(batch, lines, {
+    careful: false,
+    rare: Lines.isRare(lines),
+    changes: batch.some(({ append }) => append.change !== undefined),
+    messages: batch.some(({ append }) => append.consumed.length > 0)
+  })
+}
+
+/** The same where places may be taken. */
+export const appendCarefully = (batch: ReadonlyArray<Prepared>): Statement<Accepted> =>
+  statement(batch, batch.map(linesOf), { careful: true, rare: true, changes: true, messages: true })
+
+const linesOf = ({ append, rows }: Prepared): Lines.Lines => {
+  const { appendId, atGate, epoch, runId, seq } = append
+  return { runId, epoch, seq, appendId: () => appendId, atGate, rows }
+}
+
+const statement = (
+  batch: ReadonlyArray<Prepared>,
+  lines: ReadonlyArray<Lines.Lines>,
+  needs: Needs
+): Statement<Accepted> => ({
+  text: textOf(needs),
+  params: [
+    integer(needs.careful ? batch.length : batch.reduce((sum, { rows }) => sum + rows.length, 0)),
+    text(batch[0]?.append.worker ?? null),
+    ...Lines.parameters(lines, needs.rare),
+    ...(needs.changes ? changesOf(batch) : []),
+    ...(needs.messages ? messagesOf(batch) : [])
+  ]
+})
+
+const changesOf = (batch: ReadonlyArray<Prepared>): ReadonlyArray<PgTypes.Parameter> => {
   const changes = batch.flatMap(({ append }) =>
     append.change === undefined ? [] : [{ ...append, change: append.change }]
   )
-  const messages = batch.flatMap(({ append }) => append.consumed.map((id) => ({ runId: append.runId, id })))
   return [
-    booleans(batch.flatMap(({ append, rows }) => rows.map(() => append.change !== undefined))),
     uuids(changes.map(({ runId }) => runId)),
     integers(changes.map(({ epoch }) => epoch)),
-    texts(changes.map(({ worker }) => worker)),
     texts(changes.map(({ change }) => change.state)),
     texts(changes.map(({ change }) => change.phase)),
     texts(changes.map(({ change }) => change.stuckReason ?? null)),
     doubles(changes.map(({ change }) => change.wakeAt ?? null)),
-    texts(changes.map(({ change }) => change.result ?? null)),
-    uuids(messages.map(({ runId }) => runId)),
-    texts(messages.map(({ id }) => id))
+    texts(changes.map(({ change }) => change.result ?? null))
   ]
+}
+
+const messagesOf = (batch: ReadonlyArray<Prepared>): ReadonlyArray<PgTypes.Parameter> => {
+  const messages = batch.flatMap(({ append }) => append.consumed.map((id) => ({ runId: append.runId, id })))
+  return [uuids(messages.map(({ runId }) => runId)), texts(messages.map(({ id }) => id))]
 }

@@ -3,7 +3,7 @@ import * as Entry from "../../outbox/Entry.ts"
 import type { Restored } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
-import { gate } from "./append-entries.ts"
+import { gate } from "./lines.ts"
 
 const text = `
 with restored as (
@@ -20,16 +20,16 @@ written as (
     class, leaves, stamp, value, detail, gate)
   select r.run_id, e.seq, e.epoch, to_timestamp(e.at / 1000), e.format, e.kind, e.path, e.tool, e.tool_version, e.act,
     e.key, e.digest, e.attempt, e.class, e.leaves, e.stamp, e.value::json, e.detail::json,
-    ${gate("e.kind")}
+    e.gate
   from restored r, unnest($18::int[], $19::int[], $20::float8[], $21::int[], $22::text[], $23::text[], $24::text[],
     $25::int[], $26::text[], $27::text[], $28::text[], $29::int[], $30::text[], $31::text[], $32::float8[], $33::text[],
-    $34::text[]) as e(seq, epoch, at, format, kind, path, tool, tool_version, act, key, digest, attempt, class, leaves,
-    stamp, value, detail)
+    $34::text[], $38::bool[]) as e(seq, epoch, at, format, kind, path, tool, tool_version, act, key, digest, attempt, class,
+    leaves, stamp, value, detail, gate)
 )
 select exists (table restored) as restored`
 
 export const restoreRun = ({ entries, run }: Restored): Statement<{ readonly restored: boolean }> => {
-  const { double, doubles, integer, integers, text: asText, texts, uuid } = Parameters
+  const { booleans, double, doubles, integer, integers, text: asText, texts, uuid } = Parameters
   const rows = entries.map(({ entry }) => Entry.toRow(entry))
   return {
     text,
@@ -70,7 +70,8 @@ export const restoreRun = ({ entries, run }: Restored): Statement<{ readonly res
       texts(rows.map((row) => row.detail)),
       double(run.deadline ?? null),
       uuid(run.parent ?? null),
-      uuid(run.undoes ?? null)
+      uuid(run.undoes ?? null),
+      booleans(rows.map((row) => gate(row, true)))
     ]
   }
 }

@@ -1,22 +1,33 @@
 /**
- * Starts runs, each once; those of a live worker are held by it from the start, with their claim as entry 0.
+ * Starts runs of one worker, or of none, each once; those of a live worker are held by it from the start, with their
+ * claim as entry 0, and what they begin with behind it.
  *
  * Runs that are there already are left alone and not answered, and neither are those that are to undo a run whose record
- * was removed. Locks: rows of runs to be undone, then new rows of run, by id, then of entry, by id.
+ * was removed. Locks: rows of runs to be undone, then new rows of run, by id, then of entry, by id and `seq`.
  * Indexes: the primary keys.
  */
+import * as Entry from "../../outbox/Entry.ts"
 import type { NewRun } from "../../outbox/Outbox.ts"
-import { format } from "../../outbox/Entry.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
+import * as Lines from "./lines.ts"
+
+/** A run, with what it begins with as rows: only where a worker is to hold it. */
+export interface Beginning {
+  readonly run: NewRun
+  readonly first: ReadonlyArray<Entry.Row>
+}
 
 const text = `
-with asked as materialized (
-  select a.*, w.worker_id
-  from unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $11::float8[], $12::uuid[], $13::uuid[])
-    as a(run_id, saga, version, key, generation, payload, payload_digest, attributes, worker, deadline, parent, undoes)
-  left join makegood.worker w on w.worker_id = a.worker and w.died_at is null and w.lease_until > makegood.now()
+with worker as materialized (
+  select w.worker_id from makegood.worker w
+  where w.worker_id = $1::text and w.died_at is null and w.lease_until > makegood.now()
+),
+asked as materialized (
+  select a.*, (select worker_id from worker) as worker_id
+  from unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
+    $10::float8[], $11::uuid[], $12::uuid[])
+    as a(run_id, saga, version, key, generation, payload, payload_digest, attributes, deadline, parent, undoes)
   -- What is to be undone keeps its record: retention leaves alone what this has locked, and this waits for retention.
   where a.undoes is null
     or exists (select from makegood.run o where o.run_id = a.undoes and o.removed_at is null for share)
@@ -33,11 +44,11 @@ started as (
   on conflict (run_id) do nothing
   returning run_id, owner
 ),
-claimed as (
-  insert into makegood.entry (run_id, seq, epoch, format, kind, detail)
-  select run_id, 0, 1, $10, 'claimed', json_build_object('worker', owner, 'from', 'start')
-  from started where owner is not null
-  order by run_id
+begun as (
+  ${Lines.insert(true)}
+  from ${Lines.table(13, true)}
+  where (e.run_id in (select run_id from started where owner is not null)) is true
+  order by e.run_id, e.seq
 )
 select run_id::text as run_id, owner is not null as held, makegood.millis(makegood.now()) as at from started`
 
@@ -47,12 +58,17 @@ export interface StartedRow {
   readonly at: number
 }
 
-/** The statement for a batch of different runs. */
-export const startRuns = (runs: ReadonlyArray<NewRun>): Statement<StartedRow> => {
-  const { doubles, integer, integers, texts, uuids } = Parameters
+/** The claim of a run that is held from its start, as its first entry. */
+export const claimOf = ({ worker = "" }: NewRun): Entry.Row => Entry.toRow({ _tag: "claimed", worker, from: "start" })
+
+/** The statement for different runs, all of the same worker. */
+export const startRuns = (batch: ReadonlyArray<Beginning>): Statement<StartedRow> => {
+  const { doubles, integers, texts, uuids } = Parameters
+  const runs = batch.map(({ run }) => run)
   return {
     text,
     params: [
+      Parameters.text(runs[0]?.worker ?? null),
       uuids(runs.map((run) => run.runId)),
       texts(runs.map((run) => run.saga)),
       integers(runs.map((run) => run.version)),
@@ -61,11 +77,19 @@ export const startRuns = (runs: ReadonlyArray<NewRun>): Statement<StartedRow> =>
       texts(runs.map((run) => run.payload)),
       texts(runs.map((run) => run.payloadDigest)),
       texts(runs.map((run) => JSON.stringify(run.attributes))),
-      texts(runs.map((run) => run.worker ?? null)),
-      integer(format),
       doubles(runs.map((run) => run.deadlineMillis ?? null)),
       uuids(runs.map((run) => run.parent ?? null)),
-      uuids(runs.map((run) => run.undoes ?? null))
+      uuids(runs.map((run) => run.undoes ?? null)),
+      ...Lines.parameters(batch.map(linesOf), true)
     ]
   }
 }
+
+const linesOf = ({ first, run }: Beginning): Lines.Lines => ({
+  runId: run.runId,
+  epoch: 1,
+  seq: 0,
+  appendId: (place) => (place === 0 ? null : 1),
+  atGate: true,
+  rows: run.worker === undefined ? [] : [claimOf(run), ...first]
+})

@@ -4,7 +4,7 @@ import type { Gate, Pause, Request } from "../../outbox/Gate.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { CompleteTerms } from "../../tool/Clearance.ts"
 import { patiently } from "./children.ts"
-import type { Lease } from "./lease.ts"
+import type { Desk } from "./progress.ts"
 
 export interface Clearance {
   readonly gate: Gate
@@ -30,14 +30,17 @@ export const make = (gate: Gate, irreversible: CompleteTerms | undefined): Clear
 
 /** Asks the gate for as long as the run is held here; `undefined` where it is not any more. */
 export const ask = <A>(
-  desk: { readonly lease: Lease; readonly haste: (path: string) => string },
+  desk: Pick<Desk, "goesToGate" | "haste" | "lease">,
   path: string,
   effect: Effect.Effect<A, OutboxError>
 ): Effect.Effect<A | undefined> =>
-  Effect.map(
-    patiently(effect, { lease: desk.lease, isLeaving: () => desk.haste(path) === "leave" }),
-    Result.getOrUndefined
-  )
+  Effect.suspend(() => {
+    desk.goesToGate()
+    return Effect.map(
+      patiently(effect, { lease: desk.lease, isLeaving: () => desk.haste(path) === "leave" }),
+      Result.getOrUndefined
+    )
+  })
 
 const tellingMillis = 60_000
 const tellingAtOnce = 20

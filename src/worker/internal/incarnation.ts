@@ -153,6 +153,7 @@ export const make = (
     once: Once.make(surroundings.outbox),
     takesBackAtOnce: handler.saga.takesBackAtOnce === true,
     state,
+    goesToGate: () => (state.atGate = true),
     family: Children.make({ ...surroundings, runId, sagas: handler.saga.children }),
     placed: (path) => {
       if (!isGoingBack && !isReleasing) answers.placed(path)
@@ -358,8 +359,7 @@ export const make = (
     givenUp: (path) => {
       givenUp.add(path)
       Waits.withdraw(desk, path)
-      const giveUp = giveUpChild.get(path)
-      if (giveUp !== undefined) giveUp()
+      if (giveUpChild.has(path)) giveUpChild.get(path)?.()
       else if (state.steps.get(path)?._tag !== "call") room.leave(path)
       bell.ring()
       room.lookAround()

@@ -9,7 +9,7 @@ import { Effect, Exit, Schedule } from "effect"
 import type { Duration, Fiber } from "effect"
 import type { Entry } from "../../outbox/Entry.ts"
 import type { Append, Appended, Change, Outbox, OutboxError } from "../../outbox/Outbox.ts"
-import type * as RunState from "../../outbox/RunState.ts"
+import * as RunState from "../../outbox/RunState.ts"
 import * as Landmark from "../Landmark.ts"
 import type { Lease } from "./lease.ts"
 
@@ -106,7 +106,8 @@ export const make = (options: {
       seq: state.seq + 1,
       entries: batch,
       change,
-      consumed: messages
+      consumed: messages,
+      atGate: state.atGate || batch.some(RunState.leadsToGate)
     }
     change = undefined
     messages = []
@@ -193,14 +194,21 @@ export const make = (options: {
     )
   }
 
+  /** Flushes after the delay, unless what is written at this instant is urgent: nearly always the next intent follows. */
   const arm = () => {
     if (armed) return
     armed = true
-    fork(Effect.sleep(options.commitDelay)).addObserver(() => {
-      armed = false
-      if (entries.length === 0) return
-      urgent = true
-      flush()
+    queueMicrotask(() => {
+      if (urgent || entries.length === 0 || dropped) {
+        armed = false
+        return
+      }
+      fork(Effect.sleep(options.commitDelay)).addObserver(() => {
+        armed = false
+        if (entries.length === 0) return
+        urgent = true
+        flush()
+      })
     })
   }
 

@@ -56,6 +56,8 @@ export interface Desk {
   readonly transactions: Transactions["Service"] | undefined
   readonly limits: Limits
   readonly clearance: Clearance
+  /** From here on the run may have left something at the gate. */
+  readonly goesToGate: () => void
   readonly once: Once
   /** Whether calls of branches are taken back side by side. */
   readonly takesBackAtOnce: boolean

@@ -98,6 +98,15 @@ export const gate: ReadonlyArray<Draft> = [
     })
   ),
 
+  draft("does not look at the gate at the end of a run that says it left nothing there", (stage) =>
+    Effect.gen(function* () {
+      const held = yield* stage.held()
+      yield* write(stage, held, [asked("A")])
+      yield* stage.write(held, { seq: 2, appendId: 2, entries: [ended], change: to("completed"), atGate: false })
+      assert.deepEqual(yield* pathsOf(stage, held.runId), ["A"])
+    })
+  ),
+
   draft("lists the requests of all runs in pages, oldest first", (stage) =>
     Effect.gen(function* () {
       const runs: Array<string> = []

@@ -62,7 +62,15 @@ export const runs: ReadonlyArray<Draft> = [
         const written = (yield* stage.entries(runId)).slice(1)
         assert.deepEqual(written, started.began ? [{ seq: 1, epoch: 1, at: started.at, entry }] : [])
         if (!started.held) continue
-        const next = { runId, worker, epoch: 1, seq: started.began ? 2 : 1, consumed: [], change: undefined }
+        const next = {
+          runId,
+          worker,
+          epoch: 1,
+          seq: started.began ? 2 : 1,
+          consumed: [],
+          change: undefined,
+          atGate: false
+        }
         const appended = yield* outbox.append({ ...next, appendId: 2, entries: [{ ...entry, path: "B" }] })
         assert.equal(appended._tag, "appended")
       }

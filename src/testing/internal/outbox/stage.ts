@@ -113,6 +113,7 @@ const make = (outbox: Outbox["Service"], pass: Pass, workers: Array<string>): St
       entries: [recorded("a")],
       change: undefined,
       consumed: [],
+      atGate: true,
       ...rest
     })
 
