@@ -40,13 +40,8 @@ const kept = (
   return Result.isSuccess(encoded) ? Effect.succeed(result) : Effect.fail(unkept(encoded.failure.message, result))
 }
 
-export const attemptOnce = Effect.fnUntraced(function* (
-  desk: Desk,
-  job: Job,
-  progress: Progress
-): Effect.fn.Return<Attempted> {
-  const { intent } = job
-  const side = isCompensation(intent) ? "compensation" : "call"
+export const attemptOnce = (desk: Desk, job: Job, progress: Progress): Effect.Effect<Attempted> => {
+  const side = isCompensation(job.intent) ? "compensation" : "call"
   const done = Effect.suspend(() => {
     Landmark.reached(`${side}.before-act`, desk.runId)
     // The last thing before the act: the process may have stood still anywhere above.
@@ -60,7 +55,7 @@ export const attemptOnce = Effect.fnUntraced(function* (
   const isAsked = unkept !== undefined && job.success !== undefined
   const once = isAsked ? Effect.flatMap(seen, (result) => kept(desk, job, result, unkept)) : seen
   const act = within(once, job.manner.timeout)
-  const exit = yield* Effect.exit(
+  const exit = Effect.exit(
     job.tool.kind === "transaction"
       ? Transaction.execute(desk, job, progress.pending, act)
       : Effect.map(
@@ -69,7 +64,17 @@ export const attemptOnce = Effect.fnUntraced(function* (
         )
   )
   // What a model answered is kept before anything is done about it.
-  if (job.tool.kind === "model") yield* durable(desk)
+  const settled = job.tool.kind === "model" ? Effect.tap(exit, () => durable(desk)) : exit
+  return Effect.map(settled, (exit) => judged(desk, job, progress, exit))
+}
+
+/** What an attempt came to. */
+const judged = (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  exit: Exit.Exit<Option.Option<Ending>, unknown>
+): Attempted => {
   if (Exit.isSuccess(exit)) {
     return Option.isSome(exit.value) ? { _tag: "ended", ending: exit.value.value } : timedOut(desk, job, progress)
   }
@@ -85,10 +90,11 @@ export const attemptOnce = Effect.fnUntraced(function* (
   }
   if (Cause.hasDies(exit.cause)) {
     flushPending(desk, progress)
-    return { _tag: "ended", ending: stuck("defect", intent.path, `${job.tool.name} died: ${Cause.pretty(exit.cause)}`) }
+    const why = `${job.tool.name} died: ${Cause.pretty(exit.cause)}`
+    return { _tag: "ended", ending: stuck("defect", job.intent.path, why) }
   }
   return { _tag: "setback", failure: Option.none(), class: Failure.inDoubt, why: "It interrupted itself." }
-})
+}
 
 /** `none` where the act took longer: then it is interrupted, and awaited. One that ends at once costs no timer. */
 const within = <A, E>(act: Effect.Effect<A, E>, timeout: Duration.Duration): Effect.Effect<Option.Option<A>, E> =>

@@ -7,8 +7,10 @@
  */
 import { Duration, Effect, Option } from "effect"
 import type * as Entry from "../../outbox/Entry.ts"
+import type { Call } from "../../outbox/RunState.ts"
 import { attemptOnce, type Attempted } from "./attempt.ts"
 import { keyIsOld, settle } from "./doubt.ts"
+import type { Refused } from "./limits.ts"
 import { givenUp } from "./outcome.ts"
 import { preliminaries } from "./preliminaries.ts"
 import { unpaused } from "./preliminaries/unpaused.ts"
@@ -32,59 +34,88 @@ import {
   traceless,
   withPending
 } from "./progress.ts"
-import { type Before, readBefore } from "./reading.ts"
-import { afterFailure, usedUp } from "./setback.ts"
+import { readBefore } from "./reading.ts"
+import { afterFailure, type Setback, usedUp } from "./setback.ts"
 
 /** Brings a call to its end, from wherever the record says that it is. */
-export const perform = Effect.fnUntraced(function* (desk: Desk, given: Job): Effect.fn.Return<Ending> {
-  let job = given
-  const { record } = job
-  const { path } = job.intent
+export const perform = (desk: Desk, job: Job): Effect.Effect<Ending> =>
+  job.record === undefined
+    ? Effect.flatMap(preliminaries(desk, job), (first) =>
+        first._tag === "cleared" ? begin(desk, first.job) : Effect.succeed(first)
+      )
+    : goOn(desk, job, job.record)
+
+/** A call that is new. Nearly all end with their first attempt, and pay for no more than that. */
+const begin = (desk: Desk, job: Job): Effect.Effect<Ending> => {
   const now = desk.lease.now()
-  const recent = record?.attempts.slice(record.fresh) ?? []
   const progress: Progress = {
-    attempt: record?.attempt ?? 1,
-    doubtful: record?.doubtful ?? false,
-    firstIntendedAt: record === undefined || record.attempt === 0 ? now : record.intendedAt,
-    lastIntendedAt: record?.attemptedAt ?? now,
-    retryAt: recent.at(-1)?.retryAt,
-    failures: recent.map((attempt) => ({
-      class: attempt.class,
-      text: attempt.value,
-      stamp: attempt.stamp
-    })),
+    attempt: 1,
+    doubtful: false,
+    firstIntendedAt: now,
+    lastIntendedAt: now,
+    retryAt: undefined,
+    failures: [],
     previousFailure: undefined,
     pending: []
   }
-  if (record === undefined) {
-    const first = yield* preliminaries(desk, given)
-    if (first._tag !== "cleared") return first
-    job = first.job
-  } else {
-    progress.previousFailure = decodeFailure(job, record.attempts.at(-1)?.value)
-    if (record.inCourse) yield* crashed(desk, job, progress)
+  if (job.tool.limits !== undefined) return drive(desk, job, progress, undefined)
+  return Effect.flatMap(first(desk, job, progress), (attempted) =>
+    attempted._tag === "ended" ? Effect.succeed(attempted.ending) : drive(desk, job, progress, attempted)
+  )
+}
+
+/** A call that the record knows. */
+const goOn = Effect.fnUntraced(function* (desk: Desk, job: Job, record: Call): Effect.fn.Return<Ending> {
+  const recent = record.attempts.slice(record.fresh)
+  const progress: Progress = {
+    attempt: record.attempt,
+    doubtful: record.doubtful,
+    firstIntendedAt: record.attempt === 0 ? desk.lease.now() : record.intendedAt,
+    lastIntendedAt: record.attemptedAt,
+    retryAt: recent.at(-1)?.retryAt,
+    failures: recent.map((attempt) => ({ class: attempt.class, text: attempt.value, stamp: attempt.stamp })),
+    previousFailure: decodeFailure(job, record.attempts.at(-1)?.value),
+    pending: []
   }
-  let isNew = record === undefined
+  if (record.inCourse) yield* crashed(desk, job, progress)
+  return yield* drive(desk, job, progress, "known")
+})
+
+/**
+ * Makes attempts until one is the last. `made` is how the one before this ended, where it was made here; or `known`, where
+ * the record says how far it came; and else the call is new.
+ */
+const drive = Effect.fnUntraced(function* (
+  desk: Desk,
+  job: Job,
+  progress: Progress,
+  made: Setback | "known" | undefined
+): Effect.fn.Return<Ending> {
+  let isNew = made === undefined
+  let attempted: Attempted | Refused | undefined = made === "known" ? undefined : made
   while (true) {
-    if (!isNew) {
-      const notNow = (yield* isDue(desk, job, progress)) ?? (yield* isPaused(desk, job, progress))
-      if (notNow !== undefined) return notNow
+    if (attempted === undefined) {
+      if (!isNew) {
+        const notNow = (yield* isDue(desk, job, progress)) ?? (yield* isPaused(desk, job, progress))
+        if (notNow !== undefined) return notNow
+      }
+      const kept = job.tool.limits === undefined ? undefined : yield* keptBack(desk, job, progress, isNew)
+      if (kept !== undefined) return kept
+      const doubt = isNew ? undefined : yield* settled(desk, job, progress)
+      if (doubt !== undefined) return doubt
+      const send = Effect.suspend(() => (isNew ? first(desk, job, progress) : again(desk, job, progress)))
+      attempted = yield* desk.limits.through(job, desk.lease.now(), send)
     }
-    const kept = job.tool.limits === undefined ? undefined : yield* keptBack(desk, job, progress, isNew)
-    if (kept !== undefined) return kept
-    const doubt = isNew ? undefined : yield* settled(desk, job, progress)
-    if (doubt !== undefined) return doubt
-    const send = Effect.suspend(() => counted(desk, job, progress, isNew))
-    const attempted = yield* desk.limits.through(job, desk.lease.now(), send)
     if (attempted._tag === "refused") {
       const ending = yield* rest(desk, job, progress, attempted.until, isNew)
       if (ending !== undefined) return ending
-      continue
+    } else {
+      isNew = false
+      const ending = attempted._tag === "ended" ? attempted.ending : yield* afterFailure(desk, job, progress, attempted)
+      if (ending !== undefined) return ending
+      if (desk.haste(job.intent.path) === "leave") return left
     }
-    isNew = false
-    const ending = attempted._tag === "ended" ? attempted.ending : yield* afterFailure(desk, job, progress, attempted)
-    if (ending !== undefined) return ending
-    if (desk.haste(path) === "leave") return left
+    attempted = undefined
   }
 })
 
@@ -194,34 +225,41 @@ const settled = Effect.fnUntraced(function* (
   return isGivenUp ? givenUp(desk, job, progress, []) : undefined
 })
 
-const nothingBefore: Before = { _tag: "before", text: undefined }
+/** Makes the first attempt, and counts it. */
+const first = (desk: Desk, job: Job, progress: Progress): Effect.Effect<Attempted> =>
+  job.tool.before === undefined
+    ? announced(desk, job, progress, job.intent)
+    : Effect.flatMap(readBefore(desk, job, progress), (before) =>
+        before._tag === "ending"
+          ? Effect.succeed<Attempted>({ _tag: "ended", ending: before.ending })
+          : announced(desk, job, progress, before.text === undefined ? job.intent : { ...job.intent, before: before.text })
+      )
 
-/** Counts an attempt, and makes it. */
-const counted = Effect.fnUntraced(function* (
+const announced = (
   desk: Desk,
   job: Job,
   progress: Progress,
-  isNew: boolean
-): Effect.fn.Return<Attempted> {
-  const { intent } = job
-  if (isNew) {
-    const before = job.tool.before === undefined ? nothingBefore : yield* readBefore(desk, job, progress)
-    if (before._tag === "ending") return { _tag: "ended", ending: before.ending }
-    if (isAnnounced(job)) {
-      const whole = before.text === undefined ? intent : { ...intent, before: before.text }
-      yield* commit(desk, [whole])
-      progress.lastIntendedAt = desk.lease.now()
-    } else {
-      progress.pending.push(intent)
-    }
-    return yield* attemptOnce(desk, job, progress)
+  intent: Entry.Intended
+): Effect.Effect<Attempted> => {
+  if (!isAnnounced(job)) {
+    progress.pending.push(intent)
+    return attemptOnce(desk, job, progress)
   }
+  return Effect.flatMap(commit(desk, [intent]), () => {
+    progress.lastIntendedAt = desk.lease.now()
+    return attemptOnce(desk, job, progress)
+  })
+}
+
+/** Counts a further attempt, and makes it. */
+const again = Effect.fnUntraced(function* (desk: Desk, job: Job, progress: Progress): Effect.fn.Return<Attempted> {
+  const { path } = job.intent
   progress.attempt++
-  const attempted: Entry.Entry = { _tag: "attempted", path: intent.path, attempt: progress.attempt }
+  const attempted: Entry.Entry = { _tag: "attempted", path, attempt: progress.attempt }
   yield* commit(desk, withPending(progress, attempted))
   progress.lastIntendedAt = desk.lease.now()
   // The commit may have taken its time.
   const why = keyIsOld(desk, job, progress)
-  if (why !== undefined) return { _tag: "ended", ending: stuck("in_doubt", intent.path, why) }
+  if (why !== undefined) return { _tag: "ended", ending: stuck("in_doubt", path, why) }
   return yield* attemptOnce(desk, job, progress)
 })
