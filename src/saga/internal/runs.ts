@@ -1,5 +1,5 @@
 /** The implementation of `Runs` over an outbox, and a worker beside it where there is one. */
-import { Effect, Latch, Option, Result, Schema, Stream } from "effect"
+import { Clock, Context, Effect, Latch, Option, Result, Schema, Stream } from "effect"
 import type * as Duration from "effect/Duration"
 import type * as Entry from "../../outbox/Entry.ts"
 import { digestOfText } from "../../outbox/internal/canonical.ts"
@@ -92,21 +92,41 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
   const hear = (runId: string, isWanted: (state: State) => boolean): Effect.Effect<Run | undefined> =>
     Effect.withFiber((fiber) =>
       Effect.callback<Run | undefined>((resume) => {
-        // The timer's end says so too, and nobody listens any more.
+        const hearers = hearersBy(Context.get(fiber.context, Clock.Clock))
         const answer = (run: Run | undefined) => {
+          stop()
           resume(Effect.succeed(run))
-          stop?.()
-          timer.interruptUnsafe()
         }
-        const stop = local?.onTurn(runId, (run) => answer(run !== undefined && isWanted(run.state) ? run : undefined))
-        const timer = Effect.runForkWith(fiber.context)(Effect.sleep(pollInterval))
-        timer.addObserver(() => answer(undefined))
-        return Effect.sync(() => {
-          stop?.()
-          timer.interruptUnsafe()
-        })
+        const tire = () => answer(undefined)
+        const deafen = local?.onTurn(runId, (run) => answer(run !== undefined && isWanted(run.state) ? run : undefined))
+        const stop = () => {
+          deafen?.()
+          hearers.delete(tire)
+        }
+        hearers.add(tire)
+        return Effect.sync(stop)
       })
     )
+
+  /** Who hears of runs, by whose clock. One timer for all of them: one for each would cost each run as much as a step. */
+  const hearing = new Map<Clock.Clock, Set<() => void>>()
+
+  const hearersBy = (clock: Clock.Clock): Set<() => void> => {
+    const known = hearing.get(clock)
+    if (known !== undefined) return known
+    const hearers = new Set<() => void>()
+    hearing.set(clock, hearers)
+    const watch = Effect.gen(function* () {
+      do {
+        const heardBefore = Array.from(hearers)
+        yield* Effect.sleep(pollInterval)
+        for (const tire of heardBefore) if (hearers.has(tire)) tire()
+      } while (hearers.size > 0)
+      hearing.delete(clock)
+    })
+    Effect.runFork(Effect.provideService(watch, Clock.Clock, clock))
+    return hearers
+  }
 
   /** Waits for a run that is as wanted. Asks nothing about one that turns so here. */
   const awaitRun = (runId: string, isWanted: (state: State) => boolean): Effect.Effect<Run, RunsError> =>
@@ -180,33 +200,34 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
     }
     const payloadDigest = digestOfText(payload.text)
 
-    const startGeneration = Effect.fnUntraced(function* (generation: number) {
-      const runId = Identity.runId(saga.name, key, generation)
-      const named: NewRun = {
-        runId,
-        saga: saga.name,
-        version: saga.version,
-        key,
-        generation,
-        payload: payload.text,
-        payloadDigest,
-        attributes,
-        deadlineMillis: saga.deadlineMillis,
-        worker: undefined
-      }
-      const run = local === undefined || (yield* outbox.inTransaction) ? named : local.prepare(named)
-      const started = yield* lift(outbox.start(run)).pipe(
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            if (exit._tag === "Failure" || exit.value._tag === "exists") local?.notStarted(runId)
-          })
+    const startGeneration = (generation: number) =>
+      Effect.gen(function* () {
+        const runId = Identity.runId(saga.name, key, generation)
+        const named: NewRun = {
+          runId,
+          saga: saga.name,
+          version: saga.version,
+          key,
+          generation,
+          payload: payload.text,
+          payloadDigest,
+          attributes,
+          deadlineMillis: saga.deadlineMillis,
+          worker: undefined
+        }
+        const run = local === undefined || (yield* outbox.inTransaction) ? named : local.prepare(named)
+        const started = yield* lift(outbox.start(run)).pipe(
+          Effect.onExit((exit) =>
+            Effect.sync(() => {
+              if (exit._tag === "Failure" || exit.value._tag === "exists") local?.notStarted(runId)
+            })
+          )
         )
-      )
-      if (started._tag === "started") {
-        yield* outbox.afterCommit(Effect.sync(() => local?.started(run, started)))
-      }
-      return { runId, found: started._tag === "exists" ? started.run : undefined }
-    })
+        if (started._tag === "started") {
+          yield* outbox.afterCommit(Effect.sync(() => local?.started(run, started)))
+        }
+        return { runId, found: started._tag === "exists" ? started.run : undefined }
+      })
 
     const { found, runId } = yield* startLatest(saga.name, key, options, startGeneration)
     if (found !== undefined && found.payloadDigest !== payloadDigest) {

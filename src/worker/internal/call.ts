@@ -232,15 +232,15 @@ const first = (desk: Desk, job: Job, progress: Progress): Effect.Effect<Attempte
     : Effect.flatMap(readBefore(desk, job, progress), (before) =>
         before._tag === "ending"
           ? Effect.succeed<Attempted>({ _tag: "ended", ending: before.ending })
-          : announced(desk, job, progress, before.text === undefined ? job.intent : { ...job.intent, before: before.text })
+          : announced(
+              desk,
+              job,
+              progress,
+              before.text === undefined ? job.intent : { ...job.intent, before: before.text }
+            )
       )
 
-const announced = (
-  desk: Desk,
-  job: Job,
-  progress: Progress,
-  intent: Entry.Intended
-): Effect.Effect<Attempted> => {
+const announced = (desk: Desk, job: Job, progress: Progress, intent: Entry.Intended): Effect.Effect<Attempted> => {
   if (!isAnnounced(job)) {
     progress.pending.push(intent)
     return attemptOnce(desk, job, progress)
