@@ -68,8 +68,8 @@ describe("Rule 1: intents", () => {
     without(
       "calls while the intent is on its way",
       call,
-      "yield* commit(desk, [whole])",
-      'desk.pen.write([whole], "now")'
+      "Effect.flatMap(commit(desk, [intent]), ",
+      'Effect.flatMap(Effect.sync(() => desk.pen.write([intent], "now")), '
     ),
     without(
       "tries again while that is on its way",

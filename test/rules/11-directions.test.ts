@@ -133,7 +133,12 @@ describe("Rule 11: directions of time", () => {
         )
         assert.isAtLeast(after, 2_000)
       }),
-    without("counts from the first intent", "worker", "record?.attemptedAt ?? now", "record?.intendedAt ?? now")
+    without(
+      "counts from the first intent",
+      "worker",
+      "lastIntendedAt: record.attemptedAt",
+      "lastIntendedAt: record.intendedAt"
+    )
   )
 
   claim(
@@ -170,8 +175,8 @@ describe("Rule 11: directions of time", () => {
     without(
       "counts from when it was asked for",
       "worker",
-      "      yield* commit(desk, [whole])\n      progress.lastIntendedAt = desk.lease.now()",
-      "      yield* commit(desk, [whole])"
+      "commit(desk, [intent]), () => {\n    progress.lastIntendedAt = desk.lease.now()",
+      "commit(desk, [intent]), () => {"
     )
   )
 
