@@ -129,8 +129,7 @@ export const make = (
   const write = Batcher.make<Prepared, Appended, OutboxError>({
     ...options,
     capacity: 1,
-    weigh: ({ rows }) =>
-      Math.max(rows.length / maxRows, rows.reduce((sum, row) => sum + (row.value?.length ?? 0), 0) / maxCharacters),
+    weigh: ({ rows }) => Math.max(rows.length / maxRows, charactersOf(rows) / maxCharacters),
     keyOf: ({ append }) => append.runId,
     groupOf: ({ append }) => append.worker,
     flush
@@ -151,6 +150,10 @@ const unfit = ({ change, entries }: Append): string | undefined =>
     : change?.result !== undefined && !Parameters.isText(change.result)
       ? Parameters.notText
       : undefined
+
+/** How long the values of rows are, in all. */
+export const charactersOf = (rows: Prepared["rows"]): number =>
+  rows.reduce((sum, row) => sum + (row.value?.length ?? 0), 0)
 
 /** Whether Postgres can keep the texts of a row as they are. */
 export const isWritable = ({ digest, key, path, tool, value }: Prepared["rows"][number]): boolean => {

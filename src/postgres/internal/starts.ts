@@ -6,7 +6,7 @@ import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { isFit, startAlone } from "../queries/start-alone.ts"
 import { type Beginning, startRuns } from "../queries/start-runs.ts"
-import { isWritable as isRowWritable } from "./appends.ts"
+import { charactersOf, isWritable as isRowWritable } from "./appends.ts"
 import type { Answer } from "./batcher.ts"
 import * as Batcher from "./batcher.ts"
 import type { Connections } from "./connections.ts"
@@ -95,7 +95,7 @@ export const make = (
   const write = Batcher.make<Beginning, Started, OutboxError>({
     ...options,
     capacity: 1,
-    weigh: ({ run }) => Math.max(1 / maxRuns, run.payload.length / maxCharacters),
+    weigh: ({ first, run }) => Math.max(1 / maxRuns, (run.payload.length + charactersOf(first)) / maxCharacters),
     keyOf: ({ run }) => run.runId,
     groupOf: ({ run }) => run.worker ?? "",
     flush
