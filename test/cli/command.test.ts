@@ -196,8 +196,8 @@ describe("makegood, with runs", () => {
         assert.match(text, line)
       }
       assert.match(text, /^HoldSeat {2,}.*█.* taken back +<span>$/m)
-      assert.match(text, /^ChargeCard +█·+█ .*failed +2x <span>$/m)
-      assert.match(text, /^HoldSeat!compensate +▒ .*done <span>$/m)
+      assert.match(text, /^ChargeCard +█+·+█+ .*failed +2x <span>$/m)
+      assert.match(text, /^HoldSeat!compensate +▒+ .*done <span>$/m)
       assert.match(text, /<span> {2}goes back: failed$/m)
       const [details] = (yield* run(url, "runs", "show", "Trip/good-1", "--json")).json()
       assert.deepInclude(details, { runId: good, state: "completed", result: { chargeId: "ch_1" } })

@@ -14,7 +14,8 @@ describe("a call in doubt of a run that goes back", () => {
     const Mail = Tool.irreversible("Mail", {
       parameters: { of: Schema.String },
       execute: () => Effect.sync(() => void sent++),
-      timeout: "300 millis",
+      // So long that the first lookup comes before one can be certain, however late it is.
+      timeout: "2 seconds",
       inDoubt: {
         lookup: () => Effect.suspend(() => Effect.as(Effect.sleep(++lookups === 1 ? 0 : 100), Option.none())),
         settle: 0
