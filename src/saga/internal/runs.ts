@@ -62,6 +62,9 @@ const checkText = (what: string, text: unknown, most: number): Effect.Effect<str
   return text.isWellFormed() ? Effect.succeed(text) : refused(what, "contains half a surrogate pair")
 }
 
+/** A run of any generation. */
+type Wanted = Omit<NewRun, "runId" | "generation" | "worker">
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs["Service"] => {
@@ -167,19 +170,31 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
 
   const awaitEnd = (runId: string) => awaitRun(runId, isEnd)
 
+  /** Starts this generation of the run, unless it is there already. */
+  const startGeneration = Effect.fnUntraced(function* (wanted: Wanted, generation: number) {
+    const runId = Identity.runId(wanted.saga, wanted.key, generation)
+    const named: NewRun = { ...wanted, runId, generation, worker: undefined }
+    const run = local === undefined || (yield* outbox.inTransaction) ? named : local.prepare(named)
+    const started = yield* lift(outbox.start(run)).pipe(
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (exit._tag === "Failure" || exit.value._tag === "exists") local?.notStarted(runId)
+        })
+      )
+    )
+    if (started._tag === "exists") return { runId, found: started.run }
+    yield* outbox.afterCommit(Effect.sync(() => local?.started(run, started)))
+    return { runId, found: undefined }
+  })
+
   /** The first generation, or the latest where the first is there already; a further one where that is asked for. */
-  const startLatest = Effect.fnUntraced(function* (
-    saga: string,
-    key: string,
-    options: StartOptions,
-    startGeneration: (generation: number) => Effect.Effect<{ runId: string; found: Run | undefined }, RunsError>
-  ) {
-    const first = yield* startGeneration(0)
+  const startLatest = Effect.fnUntraced(function* (wanted: Wanted, { again }: StartOptions) {
+    const first = yield* startGeneration(wanted, 0)
     if (first.found === undefined) return first
-    const latest = Option.getOrElse(yield* lift(outbox.find(saga, key)), () => first.found!)
+    const latest = Option.getOrElse(yield* lift(outbox.find(wanted.saga, wanted.key)), () => first.found)
     const wentBack = latest.state === "rolled_back" || latest.state === "partly_rolled_back"
-    return options.again === "ifRolledBack" && wentBack
-      ? yield* startGeneration(latest.generation + 1)
+    return again === "ifRolledBack" && wentBack
+      ? yield* startGeneration(wanted, latest.generation + 1)
       : { runId: latest.runId, found: latest }
   })
 
@@ -199,37 +214,9 @@ export const make = (outbox: Outbox["Service"], local: Local | undefined): Runs[
       yield* checkText(`The attribute ${name}`, value, 1_000)
     }
     const payloadDigest = digestOfText(payload.text)
-
-    const startGeneration = (generation: number) =>
-      Effect.gen(function* () {
-        const runId = Identity.runId(saga.name, key, generation)
-        const named: NewRun = {
-          runId,
-          saga: saga.name,
-          version: saga.version,
-          key,
-          generation,
-          payload: payload.text,
-          payloadDigest,
-          attributes,
-          deadlineMillis: saga.deadlineMillis,
-          worker: undefined
-        }
-        const run = local === undefined || (yield* outbox.inTransaction) ? named : local.prepare(named)
-        const started = yield* lift(outbox.start(run)).pipe(
-          Effect.onExit((exit) =>
-            Effect.sync(() => {
-              if (exit._tag === "Failure" || exit.value._tag === "exists") local?.notStarted(runId)
-            })
-          )
-        )
-        if (started._tag === "started") {
-          yield* outbox.afterCommit(Effect.sync(() => local?.started(run, started)))
-        }
-        return { runId, found: started._tag === "exists" ? started.run : undefined }
-      })
-
-    const { found, runId } = yield* startLatest(saga.name, key, options, startGeneration)
+    const { deadlineMillis, name, version } = saga
+    const wanted = { saga: name, version, key, payload: payload.text, payloadDigest, attributes, deadlineMillis }
+    const { found, runId } = yield* startLatest(wanted, options)
     if (found !== undefined && found.payloadDigest !== payloadDigest) {
       return yield* failed(new RunConflict({ saga: saga.name, key, runId }))
     }

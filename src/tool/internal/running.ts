@@ -61,6 +61,8 @@ export class Running extends Context.Service<
     readonly runId: string
     /** Answers the step, or never does. */
     readonly ask: (step: Step, asker: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>
+    /** Whether what the body logs and traces now was said before. */
+    readonly isQuiet: () => boolean
   }
 >()("makegood/Running") {}
 

@@ -4,7 +4,7 @@
  * The services of the saga's layer are not in it. Tools and recorded effects run in the layer's own context, under the
  * real clock.
  */
-import { Clock, Context, Duration, Effect, Logger, Random, References, Scope, Tracer } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Logger, Random, References, Scope, Tracer } from "effect"
 import { Running } from "../../tool/internal/running.ts"
 
 /**
@@ -45,15 +45,15 @@ const recordedRandom = (seed: string): Random.Random => {
   }
 }
 
-/** The part that all scopes of a run share: its `Scope`, and loggers and a tracer that are silent while `isQuiet`. */
-export const forRun = (
-  layer: Context.Context<never>,
-  scope: Scope.Scope,
-  isQuiet: () => boolean
-): Context.Context<never> => {
+/** Whether what the fiber says was said before, when the record was written that its scope replays. */
+const isQuiet = (fiber: Fiber.Fiber<unknown, unknown> | undefined): boolean =>
+  fiber !== undefined && Context.getOrUndefined(fiber.context as Context.Context<Running>, Running)?.isQuiet() === true
+
+/** The part that all runs of a layer share: loggers and a tracer that are silent in what is quiet. */
+const forLayer = (layer: Context.Context<never>): Context.Context<never> => {
   const tracer = Context.get(layer, Tracer.Tracer)
   const loggers = Array.from(Context.get(layer, Logger.CurrentLoggers), (logger) =>
-    Logger.make<unknown, unknown>((options) => (isQuiet() ? undefined : logger.log(options)))
+    Logger.make<unknown, unknown>((options) => (isQuiet(options.fiber) ? undefined : logger.log(options)))
   )
   return Context.empty().pipe(
     Context.add(Logger.CurrentLoggers, new Set(loggers)),
@@ -61,12 +61,21 @@ export const forRun = (
     Context.add(
       Tracer.Tracer,
       Tracer.make({
-        span: (options) => (isQuiet() ? new Tracer.NativeSpan({ ...options, sampled: false }) : tracer.span(options)),
+        span: (options) =>
+          isQuiet(Fiber.getCurrent()) ? new Tracer.NativeSpan({ ...options, sampled: false }) : tracer.span(options),
         ...(tracer.context === undefined ? undefined : { context: tracer.context })
       })
-    ),
-    Context.add(Scope.Scope, scope)
+    )
   ) as Context.Context<never>
+}
+
+const ofLayers = new WeakMap<Context.Context<never>, Context.Context<never>>()
+
+/** The part that all scopes of a run share: that of its layer, and its `Scope`. */
+export const forRun = (layer: Context.Context<never>, scope: Scope.Scope): Context.Context<never> => {
+  let shared = ofLayers.get(layer)
+  if (shared === undefined) ofLayers.set(layer, (shared = forLayer(layer)))
+  return Context.add(shared, Scope.Scope, scope) as Context.Context<never>
 }
 
 /** The context of one scope's fiber: `inherited` from the run or from the fiber that opened the scope. */

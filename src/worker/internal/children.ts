@@ -72,19 +72,20 @@ export const make = (options: {
     worker: undefined
   })
 
-  const cancel: Family["cancel"] = Effect.fnUntraced(function* ({ asked, path }, why) {
-    const child = Identity.childId(runId, path)
-    const send = outbox.send({ id: `cancel:${runId}`, runId: child, told: { message: "cancel", by: runId, why } })
-    if (yield* send) return true
-    if (Option.isSome(yield* outbox.get(child))) return true
-    const saga = sagas.get(asked.name)
-    if (saga === undefined) return false
-    // An earlier worker may still be about to start it: then it finds it there, and cancelled. With no time at all: whoever
-    // claims it before it is told so does nothing either.
-    yield* outbox.start({ ...newRun(path, saga, asked.value ?? "null"), deadlineMillis: 0 })
-    yield* send
-    return true
-  })
+  const cancel: Family["cancel"] = ({ asked, path }, why) =>
+    Effect.gen(function* () {
+      const child = Identity.childId(runId, path)
+      const send = outbox.send({ id: `cancel:${runId}`, runId: child, told: { message: "cancel", by: runId, why } })
+      if (yield* send) return true
+      if (Option.isSome(yield* outbox.get(child))) return true
+      const saga = sagas.get(asked.name)
+      if (saga === undefined) return false
+      // An earlier worker may still be about to start it: then it finds it there, and cancelled. With no time at all:
+      // whoever claims it before it is told so does nothing either.
+      yield* outbox.start({ ...newRun(path, saga, asked.value ?? "null"), deadlineMillis: 0 })
+      yield* send
+      return true
+    })
 
   return {
     ask: (path, saga, payload, { attributes, ended } = {}) =>

@@ -345,7 +345,7 @@ export const make = (
     runId,
     state,
     startedAt: run.createdAt,
-    context: bodyContext.forRun(handler.context, scope, () => isTooEarly() || stage.isReplaying()),
+    context: bodyContext.forRun(handler.context, scope),
     wantsMore: isTooEarly,
     differs: (step, recorded) => Jobs.difference(step, recorded),
     recall: (asked) => Jobs.recall(asked),

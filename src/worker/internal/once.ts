@@ -27,18 +27,23 @@ export interface Once {
 export const make = (outbox: Outbox["Service"]): Once => ({
   claimed: new Map(),
   bind: outbox.bind,
-  elsewhere: Effect.fnUntraced(function* ({ epoch, path, runId }): Effect.fn.Return<Standing, OutboxError> {
-    const found = yield* outbox.get(runId)
-    if (Option.isNone(found)) return { _tag: "void" }
-    const run = found.value
-    if (run.removedAt !== undefined) return { _tag: run.state === "rolled_back" ? "void" : "forgotten" }
-    const undoing = run.state === "completed" ? yield* outbox.get(Identity.undoId(runId)) : Option.none()
-    const latest = Option.getOrElse(undoing, () => run)
-    if (latest.removedAt !== undefined) return { _tag: latest.state === "rolled_back" ? "void" : "forgotten" }
-    // The record is read after the row: what that claim intended is in it, if the claim is over.
-    const isUnderWay = run.state === "running" && run.epoch === epoch
-    return standingOf(yield* Record.stateOf(outbox, latest), path, { hasEnded: isEnd(latest.state), isUnderWay })
-  })
+  elsewhere: (holder) => elsewhere(outbox, holder)
+})
+
+const elsewhere = Effect.fnUntraced(function* (
+  outbox: Outbox["Service"],
+  { epoch, path, runId }: Holder
+): Effect.fn.Return<Standing, OutboxError> {
+  const found = yield* outbox.get(runId)
+  if (Option.isNone(found)) return { _tag: "void" }
+  const run = found.value
+  if (run.removedAt !== undefined) return { _tag: run.state === "rolled_back" ? "void" : "forgotten" }
+  const undoing = run.state === "completed" ? yield* outbox.get(Identity.undoId(runId)) : Option.none()
+  const latest = Option.getOrElse(undoing, () => run)
+  if (latest.removedAt !== undefined) return { _tag: latest.state === "rolled_back" ? "void" : "forgotten" }
+  // The record is read after the row: what that claim intended is in it, if the claim is over.
+  const isUnderWay = run.state === "running" && run.epoch === epoch
+  return standingOf(yield* Record.stateOf(outbox, latest), path, { hasEnded: isEnd(latest.state), isUnderWay })
 })
 
 /**

@@ -49,8 +49,6 @@ export interface Stage {
   readonly pass: (path: string) => void
   /** Whether every scope waits for an answer that the engine has not given yet. */
   readonly isStill: () => boolean
-  /** Whether everything the body does was done before. */
-  readonly isReplaying: () => boolean
   /** Nothing is answered any more. */
   readonly close: () => void
 }
@@ -62,8 +60,8 @@ export interface Crew {
   /** The time that the body's clock shows before its first outcome. */
   readonly startedAt: number
   readonly context: Context.Context<never>
-  /** The body wants the time, or branches: more than it may have while the run is being opened. */
-  readonly wantsMore: () => void
+  /** The body wants the time, branches, or to be heard. Gives whether that is more than it may have: it ends with that. */
+  readonly wantsMore: () => boolean
   /** Compares a step with its record: `undefined` where they agree, else both sides in words. */
   readonly differs: (step: SingleStep, recorded: RecordedStep) => string | undefined
   /** The answer to a step with a recorded outcome. */

@@ -83,6 +83,9 @@ export const make = (crew: Crew): Stage => {
     return nth
   }
 
+  // Logs up to the last recorded step were written when it was asked for the first time.
+  const isQuiet = () => crew.wantsMore() || (!isNew && (replaying || cursor < delivered.length))
+
   // ---- scopes
 
   const play = (scope: Scope, inherited: Context.Context<never>, effect: Effect.Effect<unknown, unknown>) => {
@@ -94,7 +97,7 @@ export const make = (crew: Crew): Stage => {
         return scope.stamp
       },
       refuse: (why) => stuck("defect", undefined, why),
-      running: Running.of({ runId: crew.runId, ask: (step, asker) => ask(scope, step, asker) })
+      running: Running.of({ runId: crew.runId, ask: (step, asker) => ask(scope, step, asker), isQuiet })
     })
     const owned = Effect.withFiber<unknown, unknown>((fiber) => {
       scope.owner = fiber
@@ -283,8 +286,7 @@ export const make = (crew: Crew): Stage => {
         )
       }
       if (step._tag === "branches") {
-        crew.wantsMore()
-        if (closed) return
+        if (crew.wantsMore()) return
         const { branches, group } = step
         const canName = (segment: string) => Path.isName(segment) || (group !== undefined && Path.isIndex(segment))
         const wrong =
@@ -480,9 +482,7 @@ export const make = (crew: Crew): Stage => {
       const entry = waiting.get(path)
       if (entry !== undefined) passOver(entry)
     },
-    // Logs up to the last recorded step were written when it was asked for the first time.
     isStill: () => !closed && !pumping && running === 0 && !replaying && answers.length === 0 && joinable.length === 0,
-    isReplaying: () => !isNew && (replaying || cursor < delivered.length),
     close: () => {
       closed = true
       waiting.clear()
