@@ -198,6 +198,7 @@ export const flow = {
           ])
           return other
         }),
+      says: "astray",
       so: "no step begins and no outcome is given while a branch is busy with something that is no step",
       use: "what `Saga.all` gives, and the next step after it"
     },
@@ -213,6 +214,7 @@ export const flow = {
           ])
           return taken
         }),
+      says: "astray",
       so: "as `Deferred`",
       use: "`Signal` for what comes from outside"
     },
@@ -224,6 +226,7 @@ export const flow = {
           const semaphore = yield* Semaphore.make(1)
           return yield* Saga.all([semaphore.withPermit(a), semaphore.withPermit(b)])
         }),
+      says: "astray",
       so: "as `Deferred`, where two branches want it",
       use: "`concurrency` of `Saga.all`; `Saga.lock` between runs; a tool's `limits` for its target"
     }

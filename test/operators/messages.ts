@@ -1,4 +1,4 @@
-/** What a run says that is stuck on an operator. `...` stands for what differs from run to run. */
+/** What a run says that is stuck on an operator, and the worker of one that waits. `...` stands for what differs from run to run. */
 export const messages = {
   time:
     "The body of a saga wanted to wait for ... (Effect.sleep, a timeout or a schedule), but time stands still between its " +
@@ -8,6 +8,9 @@ export const messages = {
     "... was asked for in ... by another fiber than the scope's own. Nothing was done. Use Saga.all or Saga.forEach, which " +
     "give each branch a scope of its own.",
   died: "The body died: ...",
+  astray:
+    "The body of the run ... waits for something that is no step, for longer than a heartbeat. Until that ends nothing of " +
+    "the run goes on; it can be cancelled. Wait for a tool, Saga.record, Signal or Timer, or for what Saga.all gives.",
   otherwise: "The record has ..., the body ...",
   service: '... NotInABody<..., "use services in a tool, or in Saga.record"> ...',
   outside: '... NotInABody<Runs, "a run is started from outside a saga"> ...',

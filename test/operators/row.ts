@@ -67,10 +67,11 @@ export interface Refusal extends Common {
   readonly says: Message
 }
 
-/** The run goes on waiting, and nothing says so. */
+/** The run goes on waiting, and its worker's log says so. */
 export interface Hangs extends Common {
   readonly becomes: "waits for ever"
   readonly body: () => Body
+  readonly says: "astray"
 }
 
 export type Row = Works | Stuck | Hangs | Refusal

@@ -47,6 +47,8 @@ export interface Incarnation {
   readonly tell: (messages: ReadonlyArray<Message>) => void
   /** Starts nothing more, awaits what is in flight, and ends once all of it is durable. */
   readonly windDown: Effect.Effect<void>
+  /** Where its body is while it does something that is no step. */
+  readonly busyAt: () => number | undefined
   /** Forgets the run, at once. */
   readonly putDown: () => void
   /** While it is being opened: what is to go with its start. */
@@ -73,7 +75,7 @@ export const make = (
   }
 ): Incarnation => {
   const { lease } = surroundings
-  const { epoch, handler, state } = options
+  const { epoch, handler, state, unreadable } = options
   let { isOpening, run } = options
   const { parent, runId } = run
   const scope = Scope.makeUnsafe()
@@ -185,8 +187,7 @@ export const make = (
       considerResting()
     }
   })
-  const later = (ending: Unfinished, again: () => void) => goOnLater("home", ending, again)
-  const home = Home.make({ ...life, quiet: () => quiet(), later })
+  const home = Home.make({ ...life, quiet: () => quiet(), later: (ending, again) => goOnLater("home", ending, again) })
 
   /** Nothing is in flight any more: told once. */
   const quiet = () => {
@@ -446,9 +447,7 @@ export const make = (
 
   const begin = (messages: ReadonlyArray<Message>) => {
     mark("run.taken")
-    if (options.unreadable !== undefined) {
-      return stuck({ reason: "undecodable", path: undefined, why: options.unreadable })
-    }
+    if (unreadable !== undefined) return stuck({ reason: "undecodable", path: undefined, why: unreadable })
     for (const message of messages) heard.add(message.id)
     const heeded = Inbox.heed(messages, state, handler.saga.tools, desk.stamp)
     const proceed = () => {
@@ -486,6 +485,7 @@ export const make = (
       whenDown = done
       leave(() => pen.flush(done))
     }),
+    busyAt: stage.busyAt,
     putDown: () => putDown(),
     first: pen.first,
     open: (at, began) => {

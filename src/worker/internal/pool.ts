@@ -14,6 +14,7 @@ import type { OutboxError } from "../../outbox/OutboxError.ts"
 import type { Handler, Local, Worker } from "../../saga/internal/engine.ts"
 import * as Record from "../../saga/internal/record.ts"
 import * as Landmark from "../Landmark.ts"
+import * as Astray from "./astray.ts"
 import * as Incarnation from "./incarnation.ts"
 import * as Lease from "./lease.ts"
 import type { Clearance } from "./clearance.ts"
@@ -273,6 +274,8 @@ export const make = Effect.fnUntraced(function* (
   const survive = <E>(what: string, effect: Effect.Effect<void, E>) =>
     Effect.catchCause(effect, (cause) => Effect.logWarning(`${what} failed; it is tried again.`, cause))
 
+  const lookAtBodies = Astray.make((warning) => fork(Effect.logWarning(warning)))
+
   const heartbeats = Effect.gen(function* () {
     let failed = false
     while (true) {
@@ -283,6 +286,7 @@ export const make = Effect.fnUntraced(function* (
         "A heartbeat",
         Effect.tap(beat, () => Effect.sync(() => (failed = false)))
       )
+      lookAtBodies(Array.from(held.values(), ({ incarnation }) => incarnation))
     }
   })
 

@@ -49,6 +49,8 @@ export interface Stage {
   readonly pass: (path: string) => void
   /** Whether every scope waits for an answer that the engine has not given yet. */
   readonly isStill: () => boolean
+  /** Where the body is while it does something of its own: the same twice where it did nothing else between. */
+  readonly busyAt: () => number | undefined
   /** Nothing is answered any more. */
   readonly close: () => void
 }

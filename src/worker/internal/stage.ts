@@ -63,6 +63,8 @@ export const make = (crew: Crew): Stage => {
   const joinable: Array<Group> = []
   /** How many scopes are neither waiting nor ended. */
   let running = 0
+  /** How often one of them turned. */
+  let turns = 0
   let ending: Exit.Exit<unknown, unknown> | undefined
 
   const stuck = (reason: StuckReason, path: string | undefined, why: string) => {
@@ -74,6 +76,7 @@ export const make = (crew: Crew): Stage => {
   const become = (scope: Scope, status: Status) => {
     if (scope.status === "running") running--
     if (status === "running") running++
+    turns++
     scope.status = status
   }
 
@@ -483,6 +486,7 @@ export const make = (crew: Crew): Stage => {
       if (entry !== undefined) passOver(entry)
     },
     isStill: () => !closed && !pumping && running === 0 && !replaying && answers.length === 0 && joinable.length === 0,
+    busyAt: () => (closed || running === 0 ? undefined : turns),
     close: () => {
       closed = true
       waiting.clear()
