@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Layer, Logger, Semaphore } from "effect"
+import { Deferred, Effect, Logger, Semaphore } from "effect"
+import type { Layer } from "effect"
 import { Runs, Saga, Signal } from "../../src/index.ts"
 import type { Worker } from "../../src/index.ts"
 import { isSaid } from "../operators/messages.ts"
