@@ -28,9 +28,11 @@ const transactions = (runs: ReadonlyArray<string>) =>
 
 describe("appends of many runs at once", () => {
   it.live.each([
+    { count: 2, commits: 2 },
+    { count: 3, commits: 1 },
     { count: 10, commits: 1 },
     { count: 50, commits: 2 }
-  ])("share a commit, or two where they are many: $count", ({ commits, count }) =>
+  ])("share a commit, or two where they are two or many: $count", ({ commits, count }) =>
     Effect.gen(function* () {
       const worker = yield* Stage.worker
       const runs = yield* Effect.replicateEffect(Stage.held(worker), count)
@@ -40,6 +42,20 @@ describe("appends of many runs at once", () => {
       assert.isTrue(answers.every((answer) => answer === "appended"))
       assert.strictEqual(yield* transactions(runs), commits)
     }).pipe(Effect.provide(Stage.layer()))
+  )
+
+  it.live("share a commit with what comes within the delay, where one is asked for", () =>
+    Effect.gen(function* () {
+      const worker = yield* Stage.worker
+      const runs = yield* Effect.replicateEffect(Stage.held(worker), 2)
+      const answers = yield* Effect.forEach(
+        runs,
+        (run, index) => Effect.delay(outcome(Stage.append(run, worker, { entries: two })), index * 20),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(answers, ["appended", "appended"])
+      assert.strictEqual(yield* transactions(runs), 1)
+    }).pipe(Effect.provide(Stage.layer({ commitDelay: "500 millis" })))
   )
 
   it.live("keep a fenced run's entries out whole, and everybody else's in (G4)", () =>
