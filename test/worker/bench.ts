@@ -209,9 +209,9 @@ export const resultOf = ({ result }: Runs.Details): any => (result === undefined
 /** Has the worker beside us declared dead. It puts everything down, registers anew and takes its runs up again. */
 export const bury = Effect.gen(function* () {
   const outbox = yield* Outbox.Outbox
-  const worker = yield* Worker.Worker
-  yield* outbox.heartbeat({ id: yield* worker.id, leaseMillis: 0 })
-  yield* outbox.bury
+  const id = yield* (yield* Worker.Worker).id
+  // A heartbeat of the worker's own may save it between the two.
+  while ((yield* outbox.heartbeat({ id, leaseMillis: 0 }))._tag !== "dead") yield* outbox.bury
 })
 
 // ---- records by hand
