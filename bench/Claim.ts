@@ -42,19 +42,19 @@ const claims = Effect.fnUntraced(function* (limit: number, count: number) {
 })
 
 export const measure = Effect.fnUntraced(function* (size: Size) {
-  const { count, entries, pending } = {
-    full: { pending: 1_000_000, entries: 10_000_000, count: 1_000 },
-    quick: { pending: 20_000, entries: 200_000, count: 100 },
-    tiny: { pending: 400, entries: 4_000, count: 3 }
+  const { count, pending, rows } = {
+    full: { pending: 1_000_000, rows: 10_000_000, count: 1_000 },
+    quick: { pending: 20_000, rows: 200_000, count: 100 },
+    tiny: { pending: 400, rows: 4_000, count: 3 }
   }[size]
   const url = yield* Stand.database
-  yield* progress(`making ${pending.toLocaleString("en")} pending runs and ${entries.toLocaleString("en")} entries`)
+  yield* progress(`making ${pending.toLocaleString("en")} pending runs and ${rows.toLocaleString("en")} rows of the journal`)
   yield* Effect.provide(Flow.forward, Stand.layer(url, 1))
   const taken = yield* Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
-    const [ended] = yield* sql<{ readonly runId: string; readonly entries: number }>`
-      select run_id::text as "runId", count(*)::int as entries from makegood.entry group by run_id`
-    yield* Copies.make("ended runs", ended!.runId, Math.ceil(entries / ended!.entries))
+    const [ended] = yield* sql<{ readonly runId: string; readonly rows: number }>`
+      select run_id::text as "runId", count(*)::int as rows from makegood.journal group by run_id`
+    yield* Copies.make("ended runs", ended!.runId, Math.ceil(rows / ended!.rows))
     const { runId } = yield* Noted.Steps.start({ order: "copied", steps: 1, refused: false })
     yield* Copies.make("pending runs", runId, pending)
     yield* Copies.settle
@@ -62,7 +62,7 @@ export const measure = Effect.fnUntraced(function* (size: Size) {
     return { one: yield* claims(1, count), hundred: yield* claims(100, count) }
   }).pipe(Effect.provide(Stand.outside(url)))
   const figure = (name: string, { claims, commits }: (typeof taken)["one"]): Figure => ({
-    name: `claim of ${name}, ${pending.toLocaleString("en")} pending, ${entries.toLocaleString("en")} entries; its floor is a commit`,
+    name: `claim of ${name}, ${pending.toLocaleString("en")} pending, ${rows.toLocaleString("en")} rows of the journal; its floor is a commit`,
     unit: "ms p99 (p50..most)",
     makegood: claims,
     floor: commits,

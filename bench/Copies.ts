@@ -19,10 +19,10 @@ const columnsOf = (table: string, without: ReadonlyArray<string>) =>
 export const make = Effect.fnUntraced(function* (what: string, runId: string, count: number) {
   const sql = yield* PgClient.PgClient
   const run = (yield* columnsOf("run", ["run_id", "key"])).join(", ")
-  const entry = (yield* columnsOf("entry", ["run_id"])).join(", ")
-  const [size] = yield* sql<{ readonly entries: number }>`
-    select count(*)::int as entries from makegood.entry where run_id = ${runId}::uuid`
-  const each = Math.ceil(rowsEach / ((size?.entries ?? 0) + 1))
+  const row = (yield* columnsOf("journal", ["run_id"])).join(", ")
+  const [size] = yield* sql<{ readonly rows: number }>`
+    select count(*)::int as rows from makegood.journal where run_id = ${runId}::uuid`
+  const each = Math.ceil(rowsEach / ((size?.rows ?? 0) + 1))
   for (let made = 0; made < count; made += each) {
     yield* sql.unsafe(
       `with copy as materialized (select gen_random_uuid() as run_id from generate_series(1, $2)),
@@ -32,10 +32,10 @@ export const make = Effect.fnUntraced(function* (what: string, runId: string, co
           select key, ${run} from makegood.run where run_id = $1::uuid
         ) r cross join copy
       )
-      insert into makegood.entry (run_id, ${entry})
-      select copy.run_id, ${entry} from copy cross join (
-        select ${entry} from makegood.entry where run_id = $1::uuid
-      ) e`,
+      insert into makegood.journal (run_id, ${row})
+      select copy.run_id, ${row} from copy cross join (
+        select ${row} from makegood.journal where run_id = $1::uuid
+      ) j`,
       [runId, Math.min(each, count - made)]
     )
     if (count > each) yield* Rounds.progress(`${Math.min(made + each, count).toLocaleString("en")} ${what}`)
@@ -46,7 +46,7 @@ export const make = Effect.fnUntraced(function* (what: string, runId: string, co
 export const settle = Effect.gen(function* () {
   const sql = yield* PgClient.PgClient
   yield* sql`vacuum (analyze) makegood.run`
-  yield* sql`vacuum (analyze) makegood.entry`
+  yield* sql`vacuum (analyze) makegood.journal`
   // Not everybody may ask for one.
   yield* Effect.ignore(sql`checkpoint`)
 })

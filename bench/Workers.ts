@@ -32,7 +32,7 @@ const turn = Effect.fnUntraced(function* (children: ReadonlyArray<Children.Child
   const inserted = yield* together((child) => child.insert(each, sagas))
   const insertMillis = Math.max(...inserted.map(({ ended }) => ended)) - Math.min(...inserted.map(({ began }) => began))
 
-  yield* sql`truncate makegood.run, makegood.entry, makegood.inbox`
+  yield* sql`truncate makegood.run, makegood.journal, makegood.inbox`
   const { runId } = yield* Flow.started
   yield* Copies.make("runs", runId, runs - 2)
   // In line one after the other, and ready at once, when all workers are.

@@ -459,11 +459,11 @@ CREATE TRIGGER run_ends_are_final AFTER UPDATE ON makegood.run FOR EACH ROW WHEN
 CREATE TRIGGER run_keeps_its_id AFTER UPDATE OF run_id, epoch ON makegood.run FOR EACH ROW WHEN (new.epoch::integer < old.epoch::integer OR new.run_id <> old.run_id) EXECUTE FUNCTION makegood.refuse_run_change();
 CREATE TRIGGER run_keeps_its_record AFTER UPDATE OF removed_at ON makegood.run FOR EACH ROW WHEN (new.removed_at IS NOT NULL AND NOT makegood.is_end(old.state::text)) EXECUTE FUNCTION makegood.refuse_run_change();
 
--- The journal: what was intended, what came of it. Rows are written once, in order
-create table makegood.entry (
+-- What happened, in rows that are written once: an entry each, or two of one append
+create table makegood.journal (
   -- The run; no foreign key, since checking it would write to the run with every entry
   run_id uuid not null,
-  -- Its place in the run, counting from 0 without gaps
+  -- The place of its first entry in the run; a second one has the place after it
   seq makegood.place not null,
   -- The claim under which it was written
   epoch makegood.place not null,
@@ -473,15 +473,15 @@ create table makegood.entry (
   at timestamp with time zone not null default makegood.now(),
   -- The version of the encoding of this row
   format smallint not null,
-  -- The version of the tool that was called
+  -- The version of the tool that was called; as tool, act, key and digest, of whichever entry has one
   tool_version integer,
   -- The how-manieth attempt of the call, counting from 1
   attempt integer,
   -- What the clock of the saga showed, in milliseconds since the epoch
   stamp double precision,
-  -- What is told: claimed, intended, attempted, attempt_failed, settled, succeeded, failed, recorded, ...
+  -- What the first entry tells
   kind text not null,
-  -- The step it is about
+  -- The step that the first entry is about
   path text,
   -- The tool that was called
   tool text,
@@ -495,17 +495,23 @@ create table makegood.entry (
   key text,
   -- Of the canonical JSON of the parameters
   digest text,
-  -- Parameters, success, failure or recorded value
+  -- Parameters, success, failure or recorded value, of the first entry
   value json,
-  -- What has no column of its own
+  -- What has no column of its own, of whichever entry has any
   detail json,
   -- Whether it concerns the gate: what is asked for, decided, or let go of
   gate boolean,
-  constraint entry_pkey PRIMARY KEY (run_id, seq)
+  -- What the second entry tells: intended, or ended; null where there is none
+  next_kind text,
+  -- The step that the second entry is about
+  next_path text,
+  -- Parameters of the second entry, or what the run ended with
+  next_value json,
+  constraint journal_pkey PRIMARY KEY (run_id, seq)
 ) with (autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
-CREATE TRIGGER entry_is_append_only BEFORE UPDATE ON makegood.entry FOR EACH STATEMENT EXECUTE FUNCTION makegood.refuse_entry_change();
-CREATE TRIGGER entry_keeps_gate AFTER INSERT ON makegood.entry FOR EACH ROW WHEN (new.gate) EXECUTE FUNCTION makegood.keep_gate();
+CREATE TRIGGER journal_is_append_only BEFORE UPDATE ON makegood.journal FOR EACH STATEMENT EXECUTE FUNCTION makegood.refuse_entry_change();
+CREATE TRIGGER journal_keeps_gate AFTER INSERT ON makegood.journal FOR EACH ROW WHEN (new.gate) EXECUTE FUNCTION makegood.keep_gate();
 
 -- One row a worker process
 create table makegood.worker (
@@ -725,6 +731,100 @@ create table makegood.once (
   constraint once_pkey PRIMARY KEY (tool, key)
 );
 
+-- The entries of the journal one by one: what was intended, what came of it
+--   run_id: The run
+--   seq: Its place in the run, counting from 0 without gaps
+--   epoch: The claim under which it was written
+--   append_id: The append of that claim that wrote it; null for claims
+--   at: When it was written
+--   format: The version of its encoding
+--   tool_version: The version of the tool that was called
+--   attempt: The how-manieth attempt of the call, counting from 1
+--   stamp: What the clock of the saga showed, in milliseconds since the epoch
+--   kind: What is told: claimed, intended, attempted, attempt_failed, settled, succeeded, failed, recorded, ...
+--   path: The step it is about
+--   tool: The tool that was called
+--   act: How the call relates to the world: reversible, irreversible, query, transaction, model, undo, compensation
+--   class: The class of a failure; inDoubt: it may have happened
+--   leaves: Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person
+--   key: The idempotency key of the call
+--   digest: Of the canonical JSON of the parameters
+--   value: Parameters, success, failure or recorded value
+--   detail: What has no column of its own
+create view makegood.entry as
+ SELECT j.run_id,
+    ((j.seq)::integer + e.nth) AS seq,
+    j.epoch,
+    j.append_id,
+    j.at,
+    j.format,
+    e.tool_version,
+    e.attempt,
+    e.stamp,
+    e.kind,
+    e.path,
+    e.tool,
+    e.act,
+    e.class,
+    e.leaves,
+    e.key,
+    e.digest,
+    e.value,
+    e.detail
+   FROM ((makegood.journal j
+     CROSS JOIN LATERAL ( SELECT (NOT (j.next_kind IS DISTINCT FROM 'intended'::text)) AS "?column?",
+            (NOT (j.next_kind IS DISTINCT FROM 'ended'::text)) AS "?column?") n(intended, ended))
+     CROSS JOIN LATERAL ( VALUES (0,
+                CASE
+                    WHEN (NOT n.intended) THEN j.tool_version
+                    ELSE NULL::integer
+                END,j.attempt,j.stamp,j.kind,j.path,
+                CASE
+                    WHEN (NOT n.intended) THEN j.tool
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN (NOT n.intended) THEN j.act
+                    ELSE NULL::text
+                END,j.class,j.leaves,
+                CASE
+                    WHEN (NOT n.intended) THEN j.key
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN (NOT n.intended) THEN j.digest
+                    ELSE NULL::text
+                END,j.value,
+                CASE
+                    WHEN (NOT n.ended) THEN j.detail
+                    ELSE NULL::json
+                END), (1,
+                CASE
+                    WHEN n.intended THEN j.tool_version
+                    ELSE NULL::integer
+                END,NULL::integer,NULL::double precision,j.next_kind,j.next_path,
+                CASE
+                    WHEN n.intended THEN j.tool
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN n.intended THEN j.act
+                    ELSE NULL::text
+                END,NULL::text,NULL::text,
+                CASE
+                    WHEN n.intended THEN j.key
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN n.intended THEN j.digest
+                    ELSE NULL::text
+                END,j.next_value,
+                CASE
+                    WHEN n.ended THEN j.detail
+                    ELSE NULL::json
+                END)) e(nth, tool_version, attempt, stamp, kind, path, tool, act, class, leaves, key, digest, value, detail))
+  WHERE (e.kind IS NOT NULL);
+
 -- One row a call, for people
 --   run_id: The run
 --   path: The step
@@ -752,10 +852,10 @@ create view makegood.calls as
     i.key,
         CASE
             WHEN (c.kind = 'succeeded'::text) THEN 'compensated'::text
-            WHEN ((c.kind = 'failed'::text) OR ((c.leaves)::text = 'given_up'::text)) THEN 'compensation_failed'::text
+            WHEN ((c.kind = 'failed'::text) OR (c.leaves = 'given_up'::text)) THEN 'compensation_failed'::text
             WHEN (c.kind IS NOT NULL) THEN 'compensating'::text
             WHEN (l.kind = ANY (ARRAY['succeeded'::text, 'failed'::text])) THEN l.kind
-            WHEN ((l.leaves)::text = 'doubt'::text) THEN 'in_doubt'::text
+            WHEN (l.leaves = 'doubt'::text) THEN 'in_doubt'::text
             ELSE 'intended'::text
         END AS state,
     l.class,

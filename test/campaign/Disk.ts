@@ -74,7 +74,7 @@ const setting = Effect.fnUntraced(function* (sql: SqlClient, value: "on" | "off"
       end if;
       return null;
     end $$`
-  yield* sql`create or replace trigger full_disk before insert on makegood.entry
+  yield* sql`create or replace trigger full_disk before insert on makegood.journal
     for each statement execute function public.on_full_disk()`
   yield* sql.unsafe(`alter system set campaign.disk_is_full = '${value}'`)
   yield* sql`select pg_reload_conf()`

@@ -24,16 +24,16 @@ describe("makegood doctor --deep", () => {
         url,
         Effect.gen(function* () {
           const sql = yield* PgClient.PgClient
-          yield* sql`alter table makegood.entry disable trigger entry_is_append_only`
+          yield* sql`alter table makegood.journal disable trigger journal_is_append_only`
           // A second outcome after the end, an intent with another key, and parameters that nobody asked for.
-          yield* sql`insert into makegood.entry (run_id, seq, epoch, append_id, format, kind, path, stamp, value, detail)
+          yield* sql`insert into makegood.journal (run_id, seq, epoch, append_id, format, kind, path, stamp, value, detail)
             select run_id, (select max(seq) + 1 from makegood.entry where run_id = ${good!}::uuid), epoch, 99, format, kind, path,
               stamp, value, detail
             from makegood.entry where run_id = ${good!}::uuid and kind = 'succeeded' and path = 'HoldSeat'`
-          yield* sql`update makegood.entry set key = repeat('0', 32)
-            where run_id = ${poor!}::uuid and kind = 'intended' and path = 'ChargeCard'`
-          yield* sql`update makegood.entry set value = '{"id":"another"}'
-            where run_id = ${poor!}::uuid and kind = 'intended' and path = 'HoldSeat'`
+          yield* sql`update makegood.journal set key = repeat('0', 32)
+            where run_id = ${poor!}::uuid and next_kind = 'intended' and next_path = 'ChargeCard'`
+          yield* sql`update makegood.journal set next_value = '{"id":"another"}'
+            where run_id = ${poor!}::uuid and next_kind = 'intended' and next_path = 'HoldSeat'`
         })
       )
       const unwell = yield* run(url, "doctor", "--deep")
@@ -64,7 +64,7 @@ describe("makegood doctor --deep", () => {
         url,
         Effect.flatMap(
           PgClient.PgClient,
-          (sql) => sql`update makegood.entry set format = 99 where run_id = ${ids[2]!}::uuid and seq = 1`
+          (sql) => sql`update makegood.journal set format = 99 where run_id = ${ids[2]!}::uuid and seq = 0`
         )
       )
       const unreadable = yield* run(url, "doctor", "--deep")

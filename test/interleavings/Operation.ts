@@ -12,7 +12,7 @@ import { removeRuns } from "../../src/postgres/queries/remove-runs.ts"
 import { retireWorker } from "../../src/postgres/queries/retire-worker.ts"
 import { sendMessage } from "../../src/postgres/queries/send-message.ts"
 import { startAlone } from "../../src/postgres/queries/start-alone.ts"
-import { startRuns } from "../../src/postgres/queries/start-runs.ts"
+import { begin, startRuns } from "../../src/postgres/queries/start-runs.ts"
 import { tryLocks, waitForLocks } from "../../src/postgres/queries/take-locks.ts"
 import type { Scene } from "./Scene.ts"
 
@@ -66,7 +66,7 @@ const beginning = (scene: Scene, runId: string, given: Partial<NewRun> = {}) => 
     worker: undefined,
     ...given
   }
-  return { run, first: [] }
+  return begin(run, [])
 }
 
 const signal = { message: "signal", by: "b", name: "N" } as const

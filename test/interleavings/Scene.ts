@@ -58,7 +58,7 @@ begin
     (c, saga, 1, 'c', 0, '{}', 'd', 'running', null, 1, w1, null, r, makegood.now(), null),
     (o, saga, 1, 'o', 0, '{}', 'd', 'running', null, 1, w2, null, null, makegood.now(), null),
     (e, saga, 1, 'e', 0, '{}', 'd', 'completed', null, 1, null, null, null, makegood.now() - interval '1 hour', '1');
-  insert into makegood.entry (run_id, seq, epoch, format, kind, detail, value)
+  insert into makegood.journal (run_id, seq, epoch, format, kind, detail, value)
     select x.id, 0, 1, 1, 'claimed', json_build_object('worker', x.worker, 'from', 'queue'), null::json
       from (values (r, w1), (c, w1), (o, w2), (e, w1)) as x(id, worker)
     union all select e, 1, 1, 1, 'ended', '{"state":"completed"}'::json, '1'::json

@@ -219,7 +219,7 @@ const acceptedOf = (rows: ReadonlyArray<unknown>, run: string): boolean => {
 /** Forgets what was played, so that the tables stay small. */
 export const forget = ({ watch }: Stage) =>
   Effect.forEach(
-    ["entry", "inbox", "lock", "lock_wait", "run", "worker"],
+    ["inbox", "journal", "lock", "lock_wait", "run", "worker"],
     (table) => watch.query(`truncate makegood.${table} cascade`),
     { discard: true }
   )

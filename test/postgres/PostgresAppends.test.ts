@@ -21,7 +21,7 @@ const two: Append["entries"] = [
 // Whether entries were written by one transaction: the same one inserted them.
 const transactions = (runs: ReadonlyArray<string>) =>
   Stage.number(
-    `select count(distinct xmin::text) from makegood.entry where seq = 1 and run_id in (${runs
+    `select count(distinct xmin::text) from makegood.journal where seq = 1 and run_id in (${runs
       .map((run) => `'${run}'`)
       .join(", ")})`
   )
@@ -66,7 +66,7 @@ describe("appends of many runs at once", () => {
       const first = Stage.append(ours, worker, { entries: two })
       assert.strictEqual(yield* outcome(first), "appended")
       // As a claim that is not yet to be seen in the run's row: only the place tells.
-      yield* sql`insert into makegood.entry (run_id, seq, epoch, format, kind) values (${taken}::text::uuid, 1, 2, 1, 'claimed')`
+      yield* sql`insert into makegood.journal (run_id, seq, epoch, format, kind) values (${taken}::text::uuid, 1, 2, 1, 'claimed')`
       const outbox = yield* Outbox
       yield* outbox.release(worker, [{ runId: left, epoch: 1 }])
       const answers = yield* Effect.forEach(

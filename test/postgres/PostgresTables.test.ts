@@ -59,7 +59,7 @@ describe("the tables of the outbox", () => {
       const worker = yield* Stage.worker
       const run = yield* Stage.held(worker)
       assert.strictEqual(yield* refusal(`update makegood.run set epoch = 0 where run_id = '${run}'`), "23514")
-      assert.strictEqual(yield* refusal(`update makegood.entry set kind = 'ended' where run_id = '${run}'`), "23514")
+      assert.strictEqual(yield* refusal(`update makegood.journal set kind = 'ended' where run_id = '${run}'`), "23514")
       assert.deepStrictEqual(yield* Stage.kinds(run), ["claimed"])
     }).pipe(Effect.provide(Stage.layer()))
   )

@@ -22,7 +22,7 @@ const twoRuns = Effect.gen(function* () {
 })
 
 const claimed = (runId: string, seq: number) =>
-  `insert into makegood.entry (run_id, seq, epoch, format, kind) values ('${runId}', ${seq}, 2, 1, 'claimed')`
+  `insert into makegood.journal (run_id, seq, epoch, format, kind) values ('${runId}', ${seq}, 2, 1, 'claimed')`
 
 /** Whoever closes the circle of a deadlock is told of it, and not the other. */
 const impatient = "set local deadlock_timeout = '1ms'"

@@ -16,7 +16,7 @@ describe("Rule 4: epochs", () => {
         const outbox = yield* Outbox
         const worker = yield* Given.worker
         const run = yield* Given.held(worker)
-        const pause = yield* Stage.holdUp("entry", "insert", "new.epoch = 1")
+        const pause = yield* Stage.holdUp("journal", "insert", "new.epoch = 1")
         const zombie = yield* Effect.forkChild(outbox.append(Given.append(run, worker)))
         yield* Stage.blocked(1)
         yield* outbox.retire(worker)
@@ -32,8 +32,8 @@ describe("Rule 4: epochs", () => {
     without(
       "leaves the next place free",
       "postgres/queries/claim-runs.ts",
-      "where e.run_id = c.run_id), -1) + 1,",
-      "where e.run_id = c.run_id), -1) + 2,"
+      '${nextPlace("c.run_id")},',
+      '${nextPlace("c.run_id")} + 1,'
     )
   )
 

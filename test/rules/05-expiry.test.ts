@@ -19,7 +19,7 @@ describe("Rule 5: expiry", () => {
         const [owner, other] = [yield* Given.worker, yield* Given.worker]
         const run = yield* Given.held(owner)
         yield* outbox.heartbeat({ id: owner, leaseMillis: 0 })
-        const pause = yield* Stage.holdUp("entry", "insert", "new.kind = 'claimed'")
+        const pause = yield* Stage.holdUp("journal", "insert", "new.kind = 'claimed'")
         const claiming = yield* Effect.forkChild(outbox.claim({ worker: other, sagas: trip, limit: 1 }))
         // Either the claim is in its middle by now, or it has found nothing to take.
         yield* Effect.raceFirst(Stage.blocked(1), Fiber.await(claiming))

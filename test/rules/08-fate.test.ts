@@ -25,7 +25,7 @@ const occupy = (runId: string, seq: number) =>
   Effect.gen(function* () {
     const other = yield* Stage.byHand
     yield* other.run(
-      `insert into makegood.entry (run_id, seq, epoch, format, kind) values ('${runId}', ${seq}, 99, 1, 'claimed')`
+      `insert into makegood.journal (run_id, seq, epoch, format, kind) values ('${runId}', ${seq}, 99, 1, 'claimed')`
     )
     return other
   })
@@ -79,7 +79,7 @@ describe("Rule 8: the fate of an append", () => {
           const outbox = yield* Outbox
           const worker = yield* Given.worker
           const run = yield* Given.held(worker)
-          const pause = yield* Stage.holdUp("entry", "insert", "new.seq = 1")
+          const pause = yield* Stage.holdUp("journal", "insert", "new.seq = 1")
           const append = Given.append(run, worker, { appendId: 7 })
           const lost = yield* Effect.forkChild(Effect.flip(outbox.append(append)))
           yield* Stage.blocked(1)
@@ -105,7 +105,7 @@ describe("Rule 8: the fate of an append", () => {
         const A = Stage.tool(engine, "A", () => Effect.sync(() => acts++))
         const Rule = Stage.saga(engine, [A])
         yield* Effect.gen(function* () {
-          const pause = yield* Stage.holdUp("entry", "insert", "new.kind = 'intended'")
+          const pause = yield* Stage.holdUp("journal", "insert", "'intended' in (new.kind, new.next_kind)")
           const { runId } = yield* Rule.start({ id: "a" })
           yield* Stage.blocked(1)
           yield* proxy.cutWaiting

@@ -16,7 +16,7 @@ const left = (engine: Engine, rule: Parameters<typeof Stage.pending>[1], entries
     const runId = yield* Stage.pending(engine, rule)
     for (const [seq, [entry, ago]] of entries.entries()) {
       const row = EntryRow.toRow(entry)
-      yield* sql`insert into makegood.entry (run_id, seq, epoch, at, format, kind, path, tool, tool_version, act, key,
+      yield* sql`insert into makegood.journal (run_id, seq, epoch, at, format, kind, path, tool, tool_version, act, key,
           digest, attempt, class, stamp, value, detail)
         values (${runId}::text::uuid, ${seq}, 1, makegood.now() - ${ago}::text::interval, ${row.format}, ${row.kind}, ${row.path},
           ${row.tool}, ${row.toolVersion}, ${row.act}, ${row.key === "" ? callKey(runId, "A") : row.key}, ${row.digest},

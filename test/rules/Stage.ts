@@ -58,7 +58,7 @@ export const blocked = (count: number) =>
  * Holds up the next statements that touch such a row: after they took their snapshot, before the row is written.
  * `go` lets them on.
  */
-export const holdUp = (table: "entry" | "worker" | "run", act: "insert" | "update", when: string) =>
+export const holdUp = (table: "journal" | "worker" | "run", act: "insert" | "update", when: string) =>
   Effect.gen(function* () {
     const sql = yield* PgClient.PgClient
     yield* sql.unsafe(`create function hold_up() returns trigger language plpgsql as $$
@@ -77,7 +77,10 @@ export const rows = <A extends object>(query: string) =>
 /** The entries of a run: what they tell, and which transaction wrote them. */
 export const written = (runId: string) =>
   rows<{ seq: number; epoch: number; kind: string; path: string | null; tx: string }>(
-    `select seq, epoch, kind, path, xmin::text as tx from makegood.entry where run_id = '${runId}' order by seq`
+    `select e.seq, e.epoch, e.kind, e.path, j.xmin::text as tx
+    from makegood.entry e join makegood.journal j using (run_id)
+    where e.run_id = '${runId}' and (e.seq = j.seq or e.seq = j.seq + 1 and j.next_kind is not null)
+    order by e.seq`
   )
 
 /** How many transactions wrote the entries of a run. */

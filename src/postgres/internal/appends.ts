@@ -153,11 +153,19 @@ const unfit = ({ change, entries }: Append): string | undefined =>
 
 /** How long the values of rows are, in all. */
 export const charactersOf = (rows: Prepared["rows"]): number =>
-  rows.reduce((sum, row) => sum + (row.value?.length ?? 0), 0)
+  rows.reduce((sum, { nextValue, value }) => sum + (value?.length ?? 0) + (nextValue?.length ?? 0), 0)
 
 /** Whether Postgres can keep the texts of a row as they are. */
-export const isWritable = ({ digest, key, path, tool, value }: Prepared["rows"][number]): boolean => {
-  for (const text of [path, tool, key, digest, value]) {
+export const isWritable = ({
+  digest,
+  key,
+  nextPath,
+  nextValue,
+  path,
+  tool,
+  value
+}: Prepared["rows"][number]): boolean => {
+  for (const text of [path, tool, key, digest, value, nextPath, nextValue]) {
     if (text !== null && !Parameters.isText(text)) return false
   }
   return true

@@ -2,7 +2,6 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Option } from "effect"
 import type { Scope } from "effect"
-import * as Entry from "../../outbox/Entry.ts"
 import type { Claim, Message, NewRun, Outbox, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { bindOnce } from "../queries/bind-once.ts"
@@ -10,7 +9,7 @@ import { buryWorkers } from "../queries/bury-workers.ts"
 import type { ClaimRow } from "../queries/claim-runs.ts"
 import { claimRuns } from "../queries/claim-runs.ts"
 import { findRun } from "../queries/find-run.ts"
-import type { EntryRow } from "../queries/get-entries.ts"
+import { toStoredUnsafe } from "../queries/get-entries.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { listRuns } from "../queries/list-runs.ts"
 import { matchRuns } from "../queries/match-runs.ts"
@@ -22,7 +21,7 @@ import { registerWorker } from "../queries/register-worker.ts"
 import { releaseRuns } from "../queries/release-runs.ts"
 import { retireWorker } from "../queries/retire-worker.ts"
 import { sendMessage, toldRow } from "../queries/send-message.ts"
-import { startRuns } from "../queries/start-runs.ts"
+import { begin, startRuns } from "../queries/start-runs.ts"
 import * as Appends from "./appends.ts"
 import * as Caller from "./caller.ts"
 import type { Connections, Statement } from "./connections.ts"
@@ -71,7 +70,7 @@ export const make = Effect.fnUntraced(function* (
   // Never held: until the transaction commits nobody else may know of the run.
   const startInside = (run: NewRun): Effect.Effect<Started, OutboxError> =>
     Effect.gen(function* () {
-      const [started] = yield* inside(startRuns([{ run: { ...run, worker: undefined }, first: [] }]))
+      const [started] = yield* inside(startRuns([begin({ ...run, worker: undefined }, [])]))
       if (started !== undefined) {
         yield* afterCommit(Effect.sync(hints.ready))
         return { _tag: "started", held: false, began: false, at: started.at }
@@ -103,8 +102,10 @@ export const make = Effect.fnUntraced(function* (
       const asked = matchRuns(prefix, limit)
       return asked === undefined ? Effect.succeed([]) : Effect.map(read(asked), (rows) => rows.map(toRun))
     },
-    entries: (runId, { from, limit }) =>
-      Effect.map(reads.entries({ runId, from, limit }), (rows) => rows.map(toStoredUnsafe)),
+    entries: (runId, { from, limit }) => {
+      const stretch = { runId, from, limit }
+      return Effect.map(reads.entries(stretch), (rows) => toStoredUnsafe(rows, stretch))
+    },
 
     send: (message) =>
       Effect.suspend(() => {
@@ -197,10 +198,3 @@ const toMessages = (row: MessageRow): ReadonlyArray<Message> => {
     return []
   }
 }
-
-const toStoredUnsafe = ({ at, epoch, run_id: _, seq, tool_version, ...row }: EntryRow): Entry.Stored => ({
-  seq,
-  epoch,
-  at,
-  entry: Entry.fromRowUnsafe({ ...row, toolVersion: tool_version })
-})

@@ -5,7 +5,7 @@ import type { NewRun, Started } from "../../outbox/Outbox.ts"
 import type { OutboxError } from "../../outbox/OutboxError.ts"
 import { getRuns } from "../queries/get-runs.ts"
 import { isFit, startAlone } from "../queries/start-alone.ts"
-import { type Beginning, startRuns } from "../queries/start-runs.ts"
+import { begin, type Beginning, startRuns } from "../queries/start-runs.ts"
 import { charactersOf, isWritable as isRowWritable } from "./appends.ts"
 import type { Answer } from "./batcher.ts"
 import * as Batcher from "./batcher.ts"
@@ -39,8 +39,8 @@ export const make = (
     )
   }
 
-  const startedAs = ({ first }: Beginning, { at, held }: { readonly at: number; readonly held: boolean }) =>
-    Effect.succeed<Started>({ _tag: "started", held, began: held && first.length > 0, at })
+  const startedAs = ({ began }: Beginning, { at, held }: { readonly at: number; readonly held: boolean }) =>
+    Effect.succeed<Started>({ _tag: "started", held, began: held && began, at })
 
   const together = (batch: ReadonlyArray<Beginning>, answer: Answer<Started, OutboxError>) =>
     Effect.flatMap(connections.write(startRuns(batch)), (rows) => {
@@ -95,15 +95,15 @@ export const make = (
   const write = Batcher.make<Beginning, Started, OutboxError>({
     ...options,
     capacity: 1,
-    weigh: ({ first, run }) => Math.max(1 / maxRuns, (run.payload.length + charactersOf(first)) / maxCharacters),
+    weigh: ({ rows, run }) => Math.max(1 / maxRuns, (run.payload.length + charactersOf(rows)) / maxCharacters),
     keyOf: ({ run }) => run.runId,
     groupOf: ({ run }) => run.worker ?? "",
     flush
   })
 
   return (run) => {
-    const first = (run.first ?? []).map(toRow)
-    return write({ run, first: first.every(isRowWritable) ? first : [] })
+    const beginning = begin(run, (run.first ?? []).map(toRow))
+    return write(beginning.rows.every(isRowWritable) ? beginning : begin(run, []))
   }
 }
 

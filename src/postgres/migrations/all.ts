@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { statements as gate } from "./gate.ts"
+import { statements as journal } from "./journal.ts"
 import { statements as once } from "./once.ts"
 import { statements as outbox } from "./outbox.ts"
 import { statements as retention } from "./retention.ts"
@@ -18,8 +19,9 @@ export const migrations = {
   "2_retention": inOrder(retention),
   "3_throttle": inOrder(throttle),
   "4_gate": inOrder(gate),
-  "5_once": inOrder(once)
+  "5_once": inOrder(once),
+  "6_journal": inOrder(journal)
 }
 
 /** The number of the newest migration. */
-export const newest = 5
+export const newest = 6

@@ -187,7 +187,15 @@ execute function makegood.tell_parent()`,
   "create index run_parent on makegood.run (parent) where parent is not null"
 ]
 
-const views = [
+const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`
+
+export const comments = (kind: "table" | "view", name: string, what: string, columns: Record<string, string>) => [
+  `comment on ${kind} makegood.${name} is ${quoted(what)}`,
+  ...Object.entries(columns).map(([column, text]) => `comment on column makegood.${name}.${column} is ${quoted(text)}`)
+]
+
+/** The views for people. */
+export const views = [
   // No JSON operators: they decode, and one value with an escaped NUL would fail the whole view.
   `create view makegood.calls as
 select
@@ -235,14 +243,37 @@ left join lateral (
   where e.run_id = r.run_id and e.kind = 'stuck'
   order by e.seq desc limit 1
 ) e on true
-where r.state = 'stuck'`
-]
-
-const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`
-
-const comments = (kind: "table" | "view", name: string, what: string, columns: Record<string, string>) => [
-  `comment on ${kind} makegood.${name} is ${quoted(what)}`,
-  ...Object.entries(columns).map(([column, text]) => `comment on column makegood.${name}.${column} is ${quoted(text)}`)
+where r.state = 'stuck'`,
+  ...comments("view", "calls", "One row a call, for people", {
+    run_id: "The run",
+    path: "The step",
+    tool: "The tool",
+    tool_version: "The version of the tool",
+    act: "How it relates to the world",
+    key: "Its idempotency key",
+    state: "intended, succeeded, failed, in_doubt, compensating, compensated, compensation_failed",
+    class: "The class of its last failure",
+    attempts: "How many attempts were begun",
+    intended_at: "When it was first intended",
+    ended_at: "When its outcome was written",
+    compensation_attempts: "How many attempts to take it back were begun",
+    compensation_intended_at: "When its taking-back was first intended",
+    compensation_ended_at: "When the outcome of its taking-back was written",
+    seq: "The place of its intent in the run",
+    parameters: "What it was asked with",
+    outcome: "Its success or failure"
+  }),
+  ...comments("view", "stuck", "The runs that wait for a person or a deploy", {
+    run_id: "The run",
+    saga: "Its saga",
+    version: "The version of its saga",
+    key: "What names it within its saga",
+    phase: "Which way it goes",
+    reason: "Why it is stuck",
+    path: "The step it is stuck at",
+    detail: "What is known of the reason",
+    since: "Since when"
+  })
 ]
 
 /** The statements, in order. */
@@ -270,7 +301,6 @@ $$`,
   ...worker,
   ...inbox,
   ...children,
-  ...views,
   ...comments("table", "migration", "Which migrations were made", {
     migration_id: "Its number, counting from 1",
     created_at: "When it was made",
@@ -346,34 +376,5 @@ $$`,
       detail: "What has no column of its own"
     }
   ),
-  ...comments("view", "calls", "One row a call, for people", {
-    run_id: "The run",
-    path: "The step",
-    tool: "The tool",
-    tool_version: "The version of the tool",
-    act: "How it relates to the world",
-    key: "Its idempotency key",
-    state: "intended, succeeded, failed, in_doubt, compensating, compensated, compensation_failed",
-    class: "The class of its last failure",
-    attempts: "How many attempts were begun",
-    intended_at: "When it was first intended",
-    ended_at: "When its outcome was written",
-    compensation_attempts: "How many attempts to take it back were begun",
-    compensation_intended_at: "When its taking-back was first intended",
-    compensation_ended_at: "When the outcome of its taking-back was written",
-    seq: "The place of its intent in the run",
-    parameters: "What it was asked with",
-    outcome: "Its success or failure"
-  }),
-  ...comments("view", "stuck", "The runs that wait for a person or a deploy", {
-    run_id: "The run",
-    saga: "Its saga",
-    version: "The version of its saga",
-    key: "What names it within its saga",
-    phase: "Which way it goes",
-    reason: "Why it is stuck",
-    path: "The step it is stuck at",
-    detail: "What is known of the reason",
-    since: "Since when"
-  })
+  ...views
 ]

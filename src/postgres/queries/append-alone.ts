@@ -13,9 +13,10 @@
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
 import type { Statement } from "../internal/connections.ts"
+import { gate, type JournalRow } from "../internal/journal.ts"
 import { double, integer, text, uuid } from "../internal/parameters.ts"
 import { follows, isHeld, isLive, type Prepared } from "./append-entries.ts"
-import { gate } from "./lines.ts"
+import { isJson } from "./lines.ts"
 
 /** One row for each entry that was written: all of them, or none. */
 export interface Written {
@@ -24,7 +25,7 @@ export interface Written {
 
 const most = 4
 
-type Field = Exclude<keyof Entry.Row, "format">
+type Field = Exclude<keyof JournalRow, "format">
 
 /** By column: its field, its type, and how a value of it is sent. */
 const columns: ReadonlyArray<
@@ -39,6 +40,9 @@ const columns: ReadonlyArray<
   ["digest", "digest", "text", text],
   ["value", "value", "text", text],
   ["detail", "detail", "text", text],
+  ["next_kind", "nextKind", "text", text],
+  ["next_path", "nextPath", "text", text],
+  ["next_value", "nextValue", "text", text],
   ["stamp", "stamp", "float8", double],
   ["attempt", "attempt", "int", integer],
   ["class", "class", "text", text],
@@ -50,26 +54,42 @@ export const isFit = ({ append, rows }: Prepared): boolean => rows.length <= mos
 
 const condition = `${isHeld("$1", "$3", "$5")} and ${follows("$1", "$2")}`
 
-/** The insert of rows of this shape after `$1` to `$4`: run, place, epoch and append; their parameters begin at `first`. */
-export const insert = (shape: Shape, first: number, where: string, appendId = "$4::int"): string => {
+/**
+ * The insert of rows of this shape after `$1` to `$3`: run, place and epoch; their parameters begin at `first`.
+ *
+ * A lone row, as most are, stands in the list of the `select`; a list of values costs a step of the plan.
+ */
+export const insert = (shape: Shape, first: number, where: string, appendIdOf: (place: number) => string): string => {
   const isMarked = shape.some((mask) => isSet(mask, marks))
   const names = columns.filter((_, index) => shape.some((mask) => isSet(mask, index))).map(([column]) => column)
   let parameter = first
-  const lines = shape.map((mask, place) => {
+  let place = 0
+  const rows = shape.map((mask) => {
     const fields = columns.flatMap(([column, , type], index) =>
       isSet(mask, index) ? [`$${parameter++}::${type}`] : names.includes(column) ? [`null::${type}`] : []
     )
-    const marked = isSet(mask, marks) ? "true" : "null::bool"
-    return `(${[place, ...fields, ...(isMarked ? [marked] : [])].join(", ")})`
+    if (isMarked) fields.push(isSet(mask, marks) ? "true" : "null::bool")
+    const row = { place, appendId: appendIdOf(place), fields }
+    place += isSet(mask, isTwo) ? 2 : 1
+    return row
   })
   if (isMarked) names.push("gate")
-  return `insert into makegood.entry (run_id, seq, epoch, append_id, format, ${names.join(", ")})
-select $1::uuid, $2::int + e.place, $3::int, ${appendId}, ${Entry.format},
-  ${names.map((name) => (name === "value" || name === "detail" ? `e.${name}::json` : `e.${name}`)).join(", ")}
-from (values ${lines.join(",\n  ")}) as e(place, ${names.join(", ")})
+  const isAlone = rows.length === 1
+  const { appendId, fields, seq } = isAlone
+    ? { ...rows[0]!, seq: "$2::int" }
+    : { appendId: "e.append_id", fields: names.map((name) => `e.${name}`), seq: "$2::int + e.place" }
+  const table = `
+from (values ${rows.map((row) => `(${[row.place, row.appendId, ...row.fields].join(", ")})`).join(",\n  ")})
+  as e(place, append_id, ${names.join(", ")})`
+  return `insert into makegood.journal (run_id, seq, epoch, append_id, format, ${names.join(", ")})
+select $1::uuid, ${seq}, $3::int, ${appendId}, ${Entry.format},
+  ${names.map((name, index) => (isJson(name) ? `${fields[index]}::json` : fields[index])).join(", ")}${isAlone ? "" : table}
 where ${where}
 returning makegood.millis(at) as at`
 }
+
+/** The append's id, which is `$4`. */
+const appendId = () => "$4::int"
 
 const turning = (shape: Shape): string => `with moved as (
   update makegood.run
@@ -81,12 +101,14 @@ const turning = (shape: Shape): string => `with moved as (
   where run_id = $1 and (epoch = $3 and owner = $5) is true and ${isLive("$5")} and ${follows("$1", "$2")}
   returning run_id
 )
-${insert(shape, 11, "exists (select from moved)")}`
+${insert(shape, 11, "exists (select from moved)", appendId)}`
 
 /** Which columns of each row are not null, and whether it concerns the gate, as a number a row. */
 export type Shape = ReadonlyArray<number>
 
 const marks = columns.length
+
+const isTwo = columns.findIndex(([column]) => column === "next_kind")
 
 const isSet = (mask: number, index: number): boolean => (mask & (1 << index)) !== 0
 
@@ -95,7 +117,7 @@ const texts = new Map<string, string>()
 const textOf = (shape: Shape, turns: boolean): string => {
   const key = `${turns} ${shape.join(" ")}`
   let found = texts.get(key)
-  if (found === undefined) texts.set(key, (found = turns ? turning(shape) : insert(shape, 6, condition)))
+  if (found === undefined) texts.set(key, (found = turns ? turning(shape) : insert(shape, 6, condition, appendId)))
   return found
 }
 
@@ -122,7 +144,7 @@ export const appendAlone = ({ append, rows }: Prepared): Statement<Written> => {
 }
 
 /** The shape of rows, what is not null of which is added to the parameters. */
-export const shapeOf = (rows: ReadonlyArray<Entry.Row>, params: Array<PgTypes.Parameter>, atGate: boolean): Shape =>
+export const shapeOf = (rows: ReadonlyArray<JournalRow>, params: Array<PgTypes.Parameter>, atGate: boolean): Shape =>
   rows.map((row) => {
     let mask = gate(row, atGate) === true ? 1 << marks : 0
     columns.forEach(([, field, , send], index) => {

@@ -24,16 +24,20 @@ import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
 import type { Append } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
+import { type JournalRow, pack, placeAfter } from "../internal/journal.ts"
 import { doubles, integer, integers, text, texts, uuids } from "../internal/parameters.ts"
 import * as Lines from "./lines.ts"
 
 /** An append with its entries as rows. */
 export interface Prepared {
   readonly append: Append
-  readonly rows: ReadonlyArray<Entry.Row>
+  readonly rows: ReadonlyArray<JournalRow>
 }
 
-export const prepare = (append: Append): Prepared => ({ append, rows: append.entries.map(Entry.toRow) })
+export const prepare = (append: Append): Prepared => ({
+  append,
+  rows: pack(append.entries.map(Entry.toRow), append.atGate)
+})
 
 /** What became of a batch: all of it was accepted where `run_ids` is null, else only these. */
 export interface Accepted {
@@ -55,7 +59,8 @@ export const isHeld = (run: string, epoch: string, worker: string) =>
 
 /** Whether the entry before this place is there: no gaps. */
 export const follows = (run: string, seq: string) =>
-  `(select p.seq from makegood.entry p where p.run_id = ${run} and p.seq = ${seq} - 1) is not null`
+  `(select p.seq from makegood.journal p
+    where p.run_id = ${run} and p.seq between ${seq} - 2 and ${seq} - 1 and ${placeAfter("p")} = ${seq}) is not null`
 
 /** What a batch needs of the statement. */
 interface Needs {

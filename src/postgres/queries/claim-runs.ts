@@ -13,6 +13,7 @@
 import { format } from "../../outbox/Entry.ts"
 import type { ClaimRequest } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
+import { nextPlace } from "../internal/journal.ts"
 import * as Parameters from "../internal/parameters.ts"
 import type { RunRow } from "../internal/run-row.ts"
 import { runColumns } from "../internal/run-row.ts"
@@ -61,8 +62,8 @@ chosen as materialized (
   select * from (table called union all table orphaned union all table ready) as c limit $4
 ),
 claimed as (
-  insert into makegood.entry (run_id, seq, epoch, format, kind, detail)
-  select c.run_id, coalesce((select max(e.seq) from makegood.entry e where e.run_id = c.run_id), -1) + 1, c.epoch + 1,
+  insert into makegood.journal (run_id, seq, epoch, format, kind, detail)
+  select c.run_id, ${nextPlace("c.run_id")}, c.epoch + 1,
     $5, 'claimed', json_build_object('worker', $1::text, 'from', c.source)
   from chosen c
   order by c.run_id

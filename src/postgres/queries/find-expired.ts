@@ -6,6 +6,7 @@
  */
 import type { ExpiredRequest } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
+import { nextPlace } from "../internal/journal.ts"
 import * as Parameters from "../internal/parameters.ts"
 
 const text = `
@@ -23,7 +24,7 @@ looked as materialized (
 select l.run_id::text as run_id, makegood.millis(l.created_at) as created_at,
   l.state in ('completed', 'rolled_back', 'partly_rolled_back') and l.changed_at < old.at
     and ($5::text is null or l.saga = $5) and makegood.is_expired(l.run_id, old.at) as is_expired,
-  coalesce((select e.seq + 1 from makegood.entry e where e.run_id = l.run_id order by e.seq desc limit 1), 0) as entries
+  ${nextPlace("l.run_id")} as entries
 from looked l, old
 order by l.created_at, l.run_id`
 

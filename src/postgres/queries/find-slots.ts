@@ -9,7 +9,7 @@ import * as Parameters from "../internal/parameters.ts"
 
 const text = `
 select e.run_id::text as run_id, e.epoch, e.append_id, makegood.millis(e.at) as at
-from unnest($1::uuid[], $2::int[]) as a(run_id, seq) join makegood.entry e using (run_id, seq)`
+from unnest($1::uuid[], $2::int[]) as a(run_id, seq) join makegood.journal e using (run_id, seq)`
 
 export interface Slot {
   readonly run_id: string

@@ -1,13 +1,14 @@
 /**
- * Entries on their way into the table, as arrays: one a column, one place in each for every entry.
+ * Rows on their way into the journal, as arrays: one a column, one place in each for every row.
  *
- * What few entries have is left out where none of a statement's has it: each array costs on both sides.
+ * What few rows have is left out where none of a statement's has it: each array costs on both sides.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"
+import { gate, type JournalRow, widthOf } from "../internal/journal.ts"
 import { booleans, doubles, integers, texts, uuids } from "../internal/parameters.ts"
 
-/** Consecutive entries of one run, as rows. */
+/** Consecutive rows of one run. */
 export interface Lines {
   readonly runId: string
   readonly epoch: number
@@ -15,19 +16,19 @@ export interface Lines {
   /** The append that each belongs to, by its place. */
   readonly appendId: (place: number) => number | null
   readonly atGate: boolean
-  readonly rows: ReadonlyArray<Entry.Row>
+  readonly rows: ReadonlyArray<JournalRow>
 }
 
 interface Column {
   readonly name: string
   readonly type: string
   readonly send: (values: ReadonlyArray<unknown>) => PgTypes.Parameter
-  readonly of: (lines: Lines, row: Entry.Row, place: number) => unknown
+  readonly of: (lines: Lines, row: JournalRow, place: number) => unknown
 }
 
 const column =
   <A>(type: string, send: (values: ReadonlyArray<A | null>) => PgTypes.Parameter) =>
-  (name: string, of: (lines: Lines, row: Entry.Row, place: number) => A | null): Column => ({
+  (name: string, of: (lines: Lines, row: JournalRow, place: number) => A | null): Column => ({
     name,
     type,
     send: send as Column["send"],
@@ -38,21 +39,6 @@ const int = column("int", integers)
 const float = column("float8", doubles)
 const text = column("text", texts)
 const bool = column("bool", booleans)
-
-/** Whether a row concerns the gate; null for most, which costs a row nothing. */
-export const gate = ({ kind }: Entry.Row, atGate: boolean): true | null => {
-  switch (kind) {
-    case "awaited":
-    case "reminded":
-    case "answered":
-      return true
-    case "rollback_began":
-    case "ended":
-      return atGate ? true : null
-    default:
-      return null
-  }
-}
 
 const usual: ReadonlyArray<Column> = [
   uuid("run_id", ({ runId }) => runId),
@@ -68,7 +54,10 @@ const usual: ReadonlyArray<Column> = [
   text("act", (_, { act }) => act),
   text("key", (_, { key }) => key),
   text("digest", (_, { digest }) => digest),
-  text("value", (_, { value }) => value)
+  text("value", (_, { value }) => value),
+  text("next_kind", (_, { nextKind }) => nextKind),
+  text("next_path", (_, { nextPath }) => nextPath),
+  text("next_value", (_, { nextValue }) => nextValue)
 ]
 const rare: ReadonlyArray<Column> = [
   text("leaves", (_, { leaves }) => leaves),
@@ -80,6 +69,9 @@ const rare: ReadonlyArray<Column> = [
 const all = [...usual, ...rare]
 const columns = (withRare: boolean) => (withRare ? all : usual)
 
+/** Whether a column holds JSON, which is sent as text. */
+export const isJson = (name: string): boolean => name === "value" || name === "next_value" || name === "detail"
+
 /** Whether any of them has what few have. */
 export const isRare = (batch: ReadonlyArray<Lines>): boolean =>
   batch.some((lines) => lines.rows.some((row) => rare.some(({ of }) => of(lines, row, 0) !== null)))
@@ -89,8 +81,11 @@ export const parameters = (batch: ReadonlyArray<Lines>, withRare: boolean): Read
   columns(withRare).map(({ of, send }) => {
     const values: Array<unknown> = []
     for (const lines of batch) {
-      const { rows } = lines
-      for (let place = 0; place < rows.length; place++) values.push(of(lines, rows[place]!, place))
+      let place = 0
+      for (const row of lines.rows) {
+        values.push(of(lines, row, place))
+        place += widthOf(row)
+      }
     }
     return send(values)
   })
@@ -109,7 +104,7 @@ export const count = (withRare: boolean): number => columns(withRare).length
 /** The insert, up to where its rows come from. */
 export const insert = (withRare: boolean): string => {
   const names = columns(withRare).flatMap(({ name }) => (name === "place" ? [] : [name]))
-  const values = names.map((name) => (name === "value" || name === "detail" ? `e.${name}::json` : `e.${name}`))
-  return `insert into makegood.entry (format, ${names.join(", ")})
+  const values = names.map((name) => (isJson(name) ? `e.${name}::json` : `e.${name}`))
+  return `insert into makegood.journal (format, ${names.join(", ")})
   select ${Entry.format}, ${values.join(", ")}`
 }

@@ -9,7 +9,7 @@ import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 
 const text = `
-insert into makegood.entry (run_id, seq, epoch, format, kind)
+insert into makegood.journal (run_id, seq, epoch, format, kind)
 values ($1, $2, $3, 0, 'probe')
 on conflict do nothing
 returning 1 / (seq - $2)`

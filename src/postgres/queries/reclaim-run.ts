@@ -7,6 +7,7 @@
  */
 import { format } from "../../outbox/Entry.ts"
 import type { Statement } from "../internal/connections.ts"
+import { nextPlace } from "../internal/journal.ts"
 import * as Parameters from "../internal/parameters.ts"
 import type { RunRow } from "../internal/run-row.ts"
 import { runColumns } from "../internal/run-row.ts"
@@ -19,8 +20,8 @@ with held as materialized (
   for no key update of r
 ),
 claimed as (
-  insert into makegood.entry (run_id, seq, epoch, format, kind, detail)
-  select h.run_id, coalesce((select max(e.seq) from makegood.entry e where e.run_id = h.run_id), -1) + 1, $3 + 1, $4,
+  insert into makegood.journal (run_id, seq, epoch, format, kind, detail)
+  select h.run_id, ${nextPlace("h.run_id")}, $3 + 1, $4,
     'claimed', json_build_object('worker', $2::text, 'from', 'own')
   from held h
   on conflict do nothing

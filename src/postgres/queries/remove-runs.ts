@@ -26,7 +26,7 @@ expired as materialized (
   where makegood.is_expired(l.run_id, makegood.now() - $2 * interval '1 millisecond')
 ),
 entries as (
-  delete from makegood.entry e using expired x where e.run_id = x.run_id
+  delete from makegood.journal e using expired x where e.run_id = x.run_id
 ),
 messages as (
   delete from makegood.inbox i using expired x where i.run_id = x.run_id

@@ -2,8 +2,8 @@
 import * as Entry from "../../outbox/Entry.ts"
 import type { Restored } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
+import { gate } from "../internal/journal.ts"
 import * as Parameters from "../internal/parameters.ts"
-import { gate } from "./lines.ts"
 
 const text = `
 with restored as (
@@ -16,7 +16,7 @@ with restored as (
   returning run_id
 ),
 written as (
-  insert into makegood.entry (run_id, seq, epoch, at, format, kind, path, tool, tool_version, act, key, digest, attempt,
+  insert into makegood.journal (run_id, seq, epoch, at, format, kind, path, tool, tool_version, act, key, digest, attempt,
     class, leaves, stamp, value, detail, gate)
   select r.run_id, e.seq, e.epoch, to_timestamp(e.at / 1000), e.format, e.kind, e.path, e.tool, e.tool_version, e.act,
     e.key, e.digest, e.attempt, e.class, e.leaves, e.stamp, e.value::json, e.detail::json,

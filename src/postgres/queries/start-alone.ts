@@ -14,7 +14,7 @@ import type { NewRun } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
 import * as Parameters from "../internal/parameters.ts"
 import { insert, type Shape, shapeOf } from "./append-alone.ts"
-import { type Beginning, claimOf } from "./start-runs.ts"
+import { appendIdOf, type Beginning } from "./start-runs.ts"
 
 const texts = new Map<string, string>()
 
@@ -25,13 +25,13 @@ const textOf = (shape: Shape): string => {
   if (text === undefined) {
     text = `with started as (
   insert into makegood.run (run_id, saga, version, key, generation, payload, payload_digest, state, epoch, owner)
-  select $1::uuid, $6::text, $7::int, $8::text, $9::int, $10::text::json, $11::text, 'running', $3::int, w.worker_id
+  select $1::uuid, $5::text, $6::int, $7::text, $8::int, $9::text::json, $10::text, 'running', $3::int, w.worker_id
   from makegood.worker w
-  where w.worker_id = $5::text and w.died_at is null and w.lease_until > makegood.now()
+  where w.worker_id = $4::text and w.died_at is null and w.lease_until > makegood.now()
   on conflict (run_id) do nothing
   returning run_id
 )
-${insert(shape, 12, "exists (select from started)", "case when e.place > 0 then $4::int end")}`
+${insert(shape, 11, "exists (select from started)", (place) => `${appendIdOf(place)}::int`)}`
     texts.set(key, text)
   }
   return text
@@ -46,12 +46,11 @@ export const isFit = (run: NewRun): boolean =>
   Object.keys(run.attributes).length === 0
 
 /** The statement for one run that is fit. */
-export const startAlone = ({ first, run }: Beginning): Statement<{ readonly at: number }> => {
+export const startAlone = ({ rows, run }: Beginning): Statement<{ readonly at: number }> => {
   const { integer, text, uuid } = Parameters
   const params: Array<PgTypes.Parameter> = [
     uuid(run.runId),
     integer(0),
-    integer(1),
     integer(1),
     text(run.worker ?? null),
     text(run.saga),
@@ -61,5 +60,5 @@ export const startAlone = ({ first, run }: Beginning): Statement<{ readonly at: 
     text(run.payload),
     text(run.payloadDigest)
   ]
-  return { text: textOf(shapeOf([claimOf(run), ...first], params, true)), params }
+  return { text: textOf(shapeOf(rows, params, true)), params }
 }

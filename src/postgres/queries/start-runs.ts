@@ -9,14 +9,29 @@
 import * as Entry from "../../outbox/Entry.ts"
 import type { NewRun } from "../../outbox/Outbox.ts"
 import type { Statement } from "../internal/connections.ts"
+import { type JournalRow, pack } from "../internal/journal.ts"
 import * as Parameters from "../internal/parameters.ts"
 import * as Lines from "./lines.ts"
 
-/** A run, with what it begins with as rows: only where a worker is to hold it. */
+/** A run, with its claim and what it begins with as rows: only where a worker is to hold it. */
 export interface Beginning {
   readonly run: NewRun
-  readonly first: ReadonlyArray<Entry.Row>
+  readonly rows: ReadonlyArray<JournalRow>
+  /** Whether it begins with anything. */
+  readonly began: boolean
 }
+
+/** A run that begins with these entries. */
+export const begin = (run: NewRun, first: ReadonlyArray<Entry.Row>): Beginning => ({
+  run,
+  rows: run.worker === undefined ? [] : pack([claimOf(run.worker), ...first], true),
+  began: first.length > 0
+})
+
+/** The append that an entry belongs to, by its place: what follows the claim is the first. */
+export const appendIdOf = (place: number): number | null => (place === 0 ? null : 1)
+
+const claimOf = (worker: string): Entry.Row => Entry.toRow({ _tag: "claimed", worker, from: "start" })
 
 const text = `
 with worker as materialized (
@@ -58,9 +73,6 @@ export interface StartedRow {
   readonly at: number
 }
 
-/** The claim of a run that is held from its start, as its first entry. */
-export const claimOf = ({ worker = "" }: NewRun): Entry.Row => Entry.toRow({ _tag: "claimed", worker, from: "start" })
-
 /** The statement for different runs, all of the same worker. */
 export const startRuns = (batch: ReadonlyArray<Beginning>): Statement<StartedRow> => {
   const { doubles, integers, texts, uuids } = Parameters
@@ -85,11 +97,11 @@ export const startRuns = (batch: ReadonlyArray<Beginning>): Statement<StartedRow
   }
 }
 
-const linesOf = ({ first, run }: Beginning): Lines.Lines => ({
+const linesOf = ({ rows, run }: Beginning): Lines.Lines => ({
   runId: run.runId,
   epoch: 1,
   seq: 0,
-  appendId: (place) => (place === 0 ? null : 1),
+  appendId: appendIdOf,
   atGate: true,
-  rows: run.worker === undefined ? [] : [claimOf(run), ...first]
+  rows
 })
