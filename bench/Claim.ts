@@ -48,7 +48,9 @@ export const measure = Effect.fnUntraced(function* (size: Size) {
     tiny: { pending: 400, rows: 4_000, count: 3 }
   }[size]
   const url = yield* Stand.database
-  yield* progress(`making ${pending.toLocaleString("en")} pending runs and ${rows.toLocaleString("en")} rows of the journal`)
+  yield* progress(
+    `making ${pending.toLocaleString("en")} pending runs and ${rows.toLocaleString("en")} rows of the journal`
+  )
   yield* Effect.provide(Flow.forward, Stand.layer(url, 1))
   const taken = yield* Effect.gen(function* () {
     const sql = yield* PgClient.PgClient

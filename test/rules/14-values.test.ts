@@ -77,9 +77,9 @@ describe("Rule 14: values", () => {
       }),
     without(
       "keeps texts as jsonb does",
-      "postgres/migrations/outbox.ts",
-      "  digest text,\n  value json,\n  detail json,\n",
-      "  digest text,\n  value jsonb,\n  detail json,\n"
+      "postgres/queries/append-alone.ts",
+      "`${fields[index]}::json`",
+      "`${fields[index]}::jsonb::json`"
     )
   )
 

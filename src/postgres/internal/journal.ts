@@ -5,6 +5,9 @@
  * other leaves empty, but for kind, path and value; so they share a row, its place, and one line in the index. The row
  * stands at the place of the first, and the second has the place after it. The view `makegood.entry` shows them apart.
  *
+ * The primary key is a fence all the same (G4): a row never changes, so whoever knows how far a record goes knows it from
+ * its last row, and all who know the same begin at the same place.
+ *
  * Measured: a fourth less of the write-ahead log, and a sixth of the server's work on a batch of 32 appends.
  */
 import type { Row } from "../../outbox/Entry.ts"
