@@ -31,9 +31,11 @@ describe("makegood doctor --deep", () => {
               stamp, value, detail
             from makegood.entry where run_id = ${good!}::uuid and kind = 'succeeded' and path = 'HoldSeat'`
           yield* sql`update makegood.journal set key = repeat('0', 32)
-            where run_id = ${poor!}::uuid and next_kind = 'intended' and next_path = 'ChargeCard'`
-          yield* sql`update makegood.journal set next_value = '{"id":"another"}'
-            where run_id = ${poor!}::uuid and next_kind = 'intended' and next_path = 'HoldSeat'`
+            where run_id = ${poor!}::uuid and 'ChargeCard' in (next_path, case when kind = 'intended' then path end)`
+          yield* sql`update makegood.journal set
+              value = case when kind = 'intended' and path = 'HoldSeat' then '{"id":"another"}' else value end,
+              next_value = case when next_kind = 'intended' and next_path = 'HoldSeat' then '{"id":"another"}' else next_value end
+            where run_id = ${poor!}::uuid`
         })
       )
       const unwell = yield* run(url, "doctor", "--deep")
