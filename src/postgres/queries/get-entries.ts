@@ -16,9 +16,8 @@ from unnest($1::uuid[], $2::int[], $3::int[]) as s(run_id, first, most) cross jo
     e.value::text as value, e.detail::text as detail, e.next_kind as "nextKind", e.next_path as "nextPath",
     e.next_value::text as "nextValue"
   from makegood.journal e
-  where e.run_id = s.run_id and e.seq >= s.first - 1
+  where e.run_id = s.run_id and e.seq >= s.first - 1 and e.seq < coalesce(s.first + s.most, 2147483647)
   order by e.seq
-  limit s.most + 1
 ) e`
 
 /** Part of a record: from an entry on, at most so many. */
