@@ -859,14 +859,14 @@ create view makegood.calls as
             ELSE 'intended'::text
         END AS state,
     l.class,
-    a.attempts,
+    l.attempts,
     i.at AS intended_at,
         CASE
             WHEN (l.kind = ANY (ARRAY['succeeded'::text, 'failed'::text])) THEN l.at
             ELSE NULL::timestamp with time zone
         END AS ended_at,
-    ca.attempts AS compensation_attempts,
-    ca.intended_at AS compensation_intended_at,
+    NULLIF(c.attempts, 0) AS compensation_attempts,
+    c.intended_at AS compensation_intended_at,
         CASE
             WHEN (c.kind = ANY (ARRAY['succeeded'::text, 'failed'::text])) THEN c.at
             ELSE NULL::timestamp with time zone
@@ -877,30 +877,33 @@ create view makegood.calls as
             WHEN (l.kind = ANY (ARRAY['succeeded'::text, 'failed'::text])) THEN l.value
             ELSE NULL::json
         END AS outcome
-   FROM ((((makegood.entry i
-     CROSS JOIN LATERAL ( SELECT e.kind,
+   FROM ((makegood.entry i
+     JOIN ( SELECT DISTINCT ON (e.run_id, e.path) e.run_id,
+            e.path,
+            e.kind,
             e.class,
             e.leaves,
             e.at,
-            e.value
+            e.value,
+            count(*) FILTER (WHERE (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text]))) OVER call AS attempts,
+            min(e.at) FILTER (WHERE (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text]))) OVER call AS intended_at
            FROM makegood.entry e
-          WHERE ((e.run_id = i.run_id) AND (e.path = i.path) AND (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text, 'attempt_failed'::text, 'settled'::text, 'succeeded'::text, 'failed'::text])))
-          ORDER BY e.seq DESC
-         LIMIT 1) l)
-     CROSS JOIN LATERAL ( SELECT count(*) AS attempts
-           FROM makegood.entry e
-          WHERE ((e.run_id = i.run_id) AND (e.path = i.path) AND (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text])))) a)
-     LEFT JOIN LATERAL ( SELECT e.kind,
+          WHERE (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text, 'attempt_failed'::text, 'settled'::text, 'succeeded'::text, 'failed'::text]))
+          WINDOW call AS (PARTITION BY e.run_id, e.path)
+          ORDER BY e.run_id, e.path, e.seq DESC) l ON (((l.run_id = i.run_id) AND (l.path = i.path))))
+     LEFT JOIN ( SELECT DISTINCT ON (e.run_id, e.path) e.run_id,
+            e.path,
+            e.kind,
+            e.class,
             e.leaves,
-            e.at
+            e.at,
+            e.value,
+            count(*) FILTER (WHERE (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text]))) OVER call AS attempts,
+            min(e.at) FILTER (WHERE (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text]))) OVER call AS intended_at
            FROM makegood.entry e
-          WHERE ((e.run_id = i.run_id) AND (e.path = (i.path || '!compensate'::text)) AND (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text, 'attempt_failed'::text, 'settled'::text, 'succeeded'::text, 'failed'::text])))
-          ORDER BY e.seq DESC
-         LIMIT 1) c ON (true))
-     CROSS JOIN LATERAL ( SELECT NULLIF(count(*), 0) AS attempts,
-            min(e.at) AS intended_at
-           FROM makegood.entry e
-          WHERE ((e.run_id = i.run_id) AND (e.path = (i.path || '!compensate'::text)) AND (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text])))) ca)
+          WHERE (e.kind = ANY (ARRAY['intended'::text, 'attempted'::text, 'attempt_failed'::text, 'settled'::text, 'succeeded'::text, 'failed'::text]))
+          WINDOW call AS (PARTITION BY e.run_id, e.path)
+          ORDER BY e.run_id, e.path, e.seq DESC) c ON (((c.run_id = i.run_id) AND (c.path = (i.path || '!compensate'::text)))))
   WHERE ((i.kind = 'intended'::text) AND (i.act <> 'compensation'::text));
 
 -- The runs that wait for a person or a deploy
@@ -926,7 +929,7 @@ create view makegood.stuck as
    FROM (makegood.run r
      LEFT JOIN LATERAL ( SELECT e_1.path,
             e_1.detail
-           FROM makegood.entry e_1
+           FROM makegood.journal e_1
           WHERE ((e_1.run_id = r.run_id) AND (e_1.kind = 'stuck'::text))
           ORDER BY e_1.seq DESC
          LIMIT 1) e ON (true))

@@ -124,7 +124,7 @@ describe("the journal in Postgres", () => {
         entries.length - 3
       )
       for (let from = 0; from <= entries.length; from++) {
-        for (const limit of [undefined, 1, 2, 3, entries.length]) {
+        for (const limit of [undefined, 1, 2, 3, entries.length, 2_147_483_647]) {
           const read = yield* outbox.entries(runId, limit === undefined ? { from } : { from, limit })
           assert.deepStrictEqual(
             read.map(({ entry, seq }) => ({ seq, entry })),

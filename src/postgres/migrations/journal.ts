@@ -36,7 +36,7 @@ export const statements: ReadonlyArray<string> = [
   add column next_path text,
   add column next_value json`,
   entry,
-  ...views,
+  ...views("journal"),
   ...comments("table", "journal", "What happened, in rows that are written once: an entry each, or two of one append", {
     seq: "The place of its first entry in the run; a second one has the place after it",
     format: "The version of the encoding of this row",

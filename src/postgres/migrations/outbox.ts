@@ -194,8 +194,19 @@ export const comments = (kind: "table" | "view", name: string, what: string, col
   ...Object.entries(columns).map(([column, text]) => `comment on column makegood.${name}.${column} is ${quoted(text)}`)
 ]
 
-/** The views for people. */
-export const views = [
+// What is told last of each call, and how often it was attempted. Run by run where one is asked for, in one look at each.
+const last = `(
+  select distinct on (e.run_id, e.path) e.run_id, e.path, e.kind, e.class, e.leaves, e.at, e.value,
+    count(*) filter (where e.kind in ('intended', 'attempted')) over call as attempts,
+    min(e.at) filter (where e.kind in ('intended', 'attempted')) over call as intended_at
+  from makegood.entry e
+  where e.kind in ('intended', 'attempted', 'attempt_failed', 'settled', 'succeeded', 'failed')
+  window call as (partition by e.run_id, e.path)
+  order by e.run_id, e.path, e.seq desc
+)`
+
+/** The views for people, over `entry` and the table that entries are kept in. */
+export const views = (table: "entry" | "journal"): ReadonlyArray<string> => [
   // No JSON operators: they decode, and one value with an escaped NUL would fail the whole view.
   `create view makegood.calls as
 select
@@ -208,38 +219,20 @@ select
     when l.leaves = 'doubt' then 'in_doubt'
     else 'intended'
   end as state,
-  l.class, a.attempts, i.at as intended_at,
+  l.class, l.attempts, i.at as intended_at,
   case when l.kind in ('succeeded', 'failed') then l.at end as ended_at,
-  ca.attempts as compensation_attempts, ca.intended_at as compensation_intended_at,
+  nullif(c.attempts, 0) as compensation_attempts, c.intended_at as compensation_intended_at,
   case when c.kind in ('succeeded', 'failed') then c.at end as compensation_ended_at,
   i.seq, i.value as parameters, case when l.kind in ('succeeded', 'failed') then l.value end as outcome
 from makegood.entry i
-cross join lateral (
-  select e.kind, e.class, e.leaves, e.at, e.value from makegood.entry e
-  where e.run_id = i.run_id and e.path = i.path
-    and e.kind in ('intended', 'attempted', 'attempt_failed', 'settled', 'succeeded', 'failed')
-  order by e.seq desc limit 1
-) l
-cross join lateral (
-  select count(*) as attempts from makegood.entry e
-  where e.run_id = i.run_id and e.path = i.path and e.kind in ('intended', 'attempted')
-) a
-left join lateral (
-  select e.kind, e.leaves, e.at from makegood.entry e
-  where e.run_id = i.run_id and e.path = i.path || '!compensate'
-    and e.kind in ('intended', 'attempted', 'attempt_failed', 'settled', 'succeeded', 'failed')
-  order by e.seq desc limit 1
-) c on true
-cross join lateral (
-  select nullif(count(*), 0) as attempts, min(e.at) as intended_at from makegood.entry e
-  where e.run_id = i.run_id and e.path = i.path || '!compensate' and e.kind in ('intended', 'attempted')
-) ca
+join ${last} l on l.run_id = i.run_id and l.path = i.path
+left join ${last} c on c.run_id = i.run_id and c.path = i.path || '!compensate'
 where i.kind = 'intended' and i.act <> 'compensation'`,
   `create view makegood.stuck as
 select r.run_id, r.saga, r.version, r.key, r.phase, r.stuck_reason as reason, e.path, e.detail, r.changed_at as since
 from makegood.run r
 left join lateral (
-  select e.path, e.detail from makegood.entry e
+  select e.path, e.detail from makegood.${table} e
   where e.run_id = r.run_id and e.kind = 'stuck'
   order by e.seq desc limit 1
 ) e on true
@@ -376,5 +369,5 @@ $$`,
       detail: "What has no column of its own"
     }
   ),
-  ...views
+  ...views("entry")
 ]

@@ -8,7 +8,8 @@
  *
  * Measured on two cores, without waiting for the disk: two entries in a row 0.16 ms, where a bare insert of a row takes
  * 0.12, and with waiting 0.38 and 0.33. Tried and slower: the conditions as a join, the row before as what is selected
- * from (a sixth), one `select` a row joined by `union all`. Without `returning` it takes 0.006 less. Indexes: the primary keys.
+ * from (a sixth), one `select` a row joined by `union all`. Without `returning` it takes 0.006 less. Indexes: the primary
+ * keys.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"

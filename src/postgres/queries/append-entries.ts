@@ -2,23 +2,24 @@
  * Appends entries to many runs of one worker, each run's in whole or not at all (G4).
  *
  * A run's append is accepted where its worker is live, the run's row names that worker and epoch, the row before it ends
- * where it begins, and every place is free. Runs whose rows change are locked first; rows and the inbox follow only for accepted
- * ones. What a batch does not need is not in its text: no run's row changes and no message is taken in the steady state,
- * and few rows have what is `rare`.
+ * where it begins, and every place is free. Runs whose rows change are locked first; rows and the inbox follow only for
+ * accepted ones. What a batch does not need is not in its text: no run's row changes and no message is taken in the steady
+ * state, and few rows have what is `rare`.
  *
  * One insert without `ON CONFLICT`: a place that is taken, by a successor or by the same append sent before, fails the
  * whole batch with 23505, and then it is sent carefully. That is, each run's first row is inserted `ON CONFLICT DO
  * NOTHING`, the others only for the runs that this returns. (With a plain `ON CONFLICT DO NOTHING` a zombie's first row
  * would be dropped and its second one written.)
  *
- * Locks, in this order: the rows of runs that change, by id; then those of the journal, by id and `seq`. A claim locks run rows
- * without waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the primary
- * keys.
+ * Locks, in this order: the rows of runs that change, by id; then those of the journal, by id and `seq`. A claim locks run
+ * rows without waiting and then inserts in the same order, so neither waits for the other in a circle. Indexes: the
+ * primary keys.
  *
  * Measured on two shared cores, two rows a run, inside one transaction: one insert 0.2 ms for one run and 1.5 to 2 ms
  * for 64, carefully 0.5 and 1.7 to 3 ms. That was with joins in place of the subqueries below; a plan kept from empty
  * tables then slowed appends to a third within seconds. With `json_to_recordset` in place of `unnest`: 0.2 and 3.1 to
- * 3.5 ms; with each `unnest` in the list of a `select`: the same. `in (...) is true` keeps the planner from joining run by run, which it would, since it takes arrays for small.
+ * 3.5 ms; with each `unnest` in the list of a `select`: the same. `in (...) is true` keeps the planner from joining run by
+ * run, which it would, since it takes arrays for small.
  */
 import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Entry from "../../outbox/Entry.ts"

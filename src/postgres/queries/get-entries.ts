@@ -16,7 +16,7 @@ from unnest($1::uuid[], $2::int[], $3::int[]) as s(run_id, first, most) cross jo
     e.value::text as value, e.detail::text as detail, e.next_kind as "nextKind", e.next_path as "nextPath",
     e.next_value::text as "nextValue"
   from makegood.journal e
-  where e.run_id = s.run_id and e.seq >= s.first - 1 and e.seq < coalesce(s.first + s.most, 2147483647)
+  where e.run_id = s.run_id and e.seq >= s.first - 1 and e.seq < coalesce(s.first::bigint + s.most, 2147483648)
   order by e.seq
 ) e`
 
