@@ -162,6 +162,56 @@ const cases: ReadonlyArray<Case> = [
     )
   },
   {
+    guarantee: "G2",
+    what: "a call that a person said stands, before an earlier one was taken back and after",
+    good: one(
+      ...done("Book"),
+      ...done("Pay"),
+      goesBack,
+      intended("Pay!compensate"),
+      setback("Pay!compensate", 1),
+      skipped("Pay"),
+      ...undone("Book"),
+      ended("partly_rolled_back")
+    ),
+    bad: one(
+      ...done("Book"),
+      ...done("Pay"),
+      goesBack,
+      intended("Pay!compensate"),
+      setback("Pay!compensate", 1),
+      ...undone("Book"),
+      skipped("Pay"),
+      ended("partly_rolled_back")
+    )
+  },
+  {
+    guarantee: "G2",
+    what: "a call that a person said stands, whose taking-back did not happen, and one of which that is not known",
+    good: one(
+      ...done("Book"),
+      ...done("Pay"),
+      goesBack,
+      intended("Pay!compensate"),
+      setback("Pay!compensate", 1, doubt),
+      skipped("Pay"),
+      denied("Pay!compensate"),
+      ...undone("Book"),
+      ended("partly_rolled_back")
+    ),
+    bad: one(
+      ...done("Book"),
+      ...done("Pay"),
+      goesBack,
+      intended("Pay!compensate"),
+      setback("Pay!compensate", 1, doubt),
+      skipped("Pay"),
+      ...undone("Book"),
+      denied("Pay!compensate"),
+      ended("partly_rolled_back")
+    )
+  },
+  {
     guarantee: "G3",
     what: "a wait of a call, and one of the body, after a rollback began",
     good: one(goesBack, { _tag: "awaited", path: "Pay!compensate!pause", wait: "pause", name: "Pay" }),

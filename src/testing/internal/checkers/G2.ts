@@ -32,11 +32,29 @@ const askedFor = ({ calls }: History, { call, compensation }: Back): string | un
 const isFirst = (later: Back, earlier: Back): boolean =>
   later !== earlier && isBefore(later.call, earlier.compensation) && dependsOn(later.call, earlier.call)
 
-/** Whether one compensation was begun before another had ended. An undo run begins when its run has ended. */
-const isBegunBefore = (earlier: Back, later: Back): boolean => {
+/**
+ * Where a taking-back was over: at its outcome; or, where a person said that the call stands, once that was said and
+ * nothing of the taking-back was under way or in doubt any more.
+ */
+const overAt = (history: History, { call, compensation }: Back): number => {
+  const outcome = compensation.outcomes[0]
+  if (outcome !== undefined) return outcome.seq
+  const own = compensation.runId === history.run.runId ? history : history.undoneBy
+  const skip = own?.entries.find(({ entry }) => entry._tag === "skipped" && entry.path === call.path)
+  const { attempts, intents, setbacks, settlings } = compensation
+  const last = [...intents, ...attempts, ...setbacks, ...settlings].sort((a, b) => a.seq - b.seq).at(-1)!
+  const isOver =
+    last.entry._tag === "settled"
+      ? last.entry.happened === false
+      : "leaves" in last.entry && last.entry.leaves !== "doubt"
+  return skip === undefined || !isOver ? Number.POSITIVE_INFINITY : Math.max(skip.seq, last.seq)
+}
+
+/** Whether one compensation was begun before another was over. An undo run begins when its run has ended. */
+const isBegunBefore = (history: History, earlier: Back, later: Back): boolean => {
   const [one, other] = [earlier.compensation, later.compensation]
   if (one.runId !== other.runId) return one.runId === earlier.call.runId
-  return one.intent.seq < (other.outcomes[0]?.seq ?? Number.POSITIVE_INFINITY)
+  return one.intent.seq < overAt(history, later)
 }
 
 /** Whether `later` may depend on `earlier`, and both are steps of one scope or of one inside the other. */
@@ -62,7 +80,7 @@ export const G2: Checker = (evidence) => {
       back.flatMap((later) => (isFirst(later, earlier) && isOfOne(earlier, later) ? [[earlier, later] as const] : []))
     )
     for (const [earlier, later] of pairs) {
-      if (isBegunBefore(earlier, later)) {
+      if (isBegunBefore(history, earlier, later)) {
         add(`${earlier.call.path} began to be taken back before ${later.call.path}, which came after it, had been`, {
           runId: history.run.runId,
           path: earlier.call.path,
