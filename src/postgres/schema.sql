@@ -735,9 +735,9 @@ create table makegood.once (
 --   run_id: The run
 --   seq: Its place in the run, counting from 0 without gaps
 --   epoch: The claim under which it was written
---   append_id: The append of that claim that wrote it; null for claims
+--   append_id: Counts the appends of an epoch, so that one sent twice is known; null for claims
 --   at: When it was written
---   format: The version of its encoding
+--   format: The version of the encoding of this row
 --   tool_version: The version of the tool that was called
 --   attempt: The how-manieth attempt of the call, counting from 1
 --   stamp: What the clock of the saga showed, in milliseconds since the epoch

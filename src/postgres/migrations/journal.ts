@@ -3,7 +3,7 @@
  *
  * What was the table of entries is the journal as it stands, with one entry in each row.
  */
-import { comments, views } from "./outbox.ts"
+import { comments, entryColumns, views } from "./outbox.ts"
 
 const entry = `create view makegood.entry as
 select j.run_id, j.seq + e.nth as seq, j.epoch, j.append_id, j.at, j.format, e.tool_version, e.attempt, e.stamp, e.kind,
@@ -50,24 +50,7 @@ export const statements: ReadonlyArray<string> = [
     next_value: "Parameters of the second entry, or what the run ended with"
   }),
   ...comments("view", "entry", "The entries of the journal one by one: what was intended, what came of it", {
-    run_id: "The run",
-    seq: "Its place in the run, counting from 0 without gaps",
-    epoch: "The claim under which it was written",
-    append_id: "The append of that claim that wrote it; null for claims",
-    at: "When it was written",
-    format: "The version of its encoding",
-    tool_version: "The version of the tool that was called",
-    attempt: "The how-manieth attempt of the call, counting from 1",
-    stamp: "What the clock of the saga showed, in milliseconds since the epoch",
-    kind: "What is told: claimed, intended, attempted, attempt_failed, settled, succeeded, failed, recorded, ...",
-    path: "The step it is about",
-    tool: "The tool that was called",
-    act: "How the call relates to the world: reversible, irreversible, query, transaction, model, undo, compensation",
-    class: "The class of a failure; inDoubt: it may have happened",
-    leaves: "Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person",
-    key: "The idempotency key of the call",
-    digest: "Of the canonical JSON of the parameters",
-    value: "Parameters, success, failure or recorded value",
-    detail: "What has no column of its own"
+    ...entryColumns,
+    run_id: "The run"
   })
 ]

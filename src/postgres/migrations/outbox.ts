@@ -194,6 +194,28 @@ export const comments = (kind: "table" | "view", name: string, what: string, col
   ...Object.entries(columns).map(([column, text]) => `comment on column makegood.${name}.${column} is ${quoted(text)}`)
 ]
 
+/** What the columns of an entry hold. */
+export const entryColumns = {
+  seq: "Its place in the run, counting from 0 without gaps",
+  epoch: "The claim under which it was written",
+  append_id: "Counts the appends of an epoch, so that one sent twice is known; null for claims",
+  at: "When it was written",
+  format: "The version of the encoding of this row",
+  tool_version: "The version of the tool that was called",
+  attempt: "The how-manieth attempt of the call, counting from 1",
+  stamp: "What the clock of the saga showed, in milliseconds since the epoch",
+  kind: "What is told: claimed, intended, attempted, attempt_failed, settled, succeeded, failed, recorded, ...",
+  path: "The step it is about",
+  tool: "The tool that was called",
+  act: "How the call relates to the world: reversible, irreversible, query, transaction, model, undo, compensation",
+  class: "The class of a failure; inDoubt: it may have happened",
+  leaves: "Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person",
+  key: "The idempotency key of the call",
+  digest: "Of the canonical JSON of the parameters",
+  value: "Parameters, success, failure or recorded value",
+  detail: "What has no column of its own"
+}
+
 // What is told last of each call, and how often it was attempted. Run by run where one is asked for, in one look at each.
 const last = `(
   select distinct on (e.run_id, e.path) e.run_id, e.path, e.kind, e.class, e.leaves, e.at, e.value,
@@ -324,24 +346,7 @@ $$`,
   }),
   ...comments("table", "entry", "The journal: what was intended, what came of it. Rows are written once, in order", {
     run_id: "The run; no foreign key, since checking it would write to the run with every entry",
-    seq: "Its place in the run, counting from 0 without gaps",
-    epoch: "The claim under which it was written",
-    append_id: "Counts the appends of an epoch, so that one sent twice is known; null for claims",
-    at: "When it was written",
-    format: "The version of the encoding of this row",
-    tool_version: "The version of the tool that was called",
-    attempt: "The how-manieth attempt of the call, counting from 1",
-    stamp: "What the clock of the saga showed, in milliseconds since the epoch",
-    kind: "What is told: claimed, intended, attempted, attempt_failed, settled, succeeded, failed, recorded, ...",
-    path: "The step it is about",
-    tool: "The tool that was called",
-    act: "How the call relates to the world: reversible, irreversible, query, transaction, model, undo, compensation",
-    class: "The class of a failure; inDoubt: it may have happened",
-    leaves: "Where a failed attempt leaves its call: it is tried again, it may have happened, or it waits for a person",
-    key: "The idempotency key of the call",
-    digest: "Of the canonical JSON of the parameters",
-    value: "Parameters, success, failure or recorded value",
-    detail: "What has no column of its own"
+    ...entryColumns
   }),
   ...comments("table", "worker", "One row a worker process", {
     worker_id: "New at every start of a worker",
