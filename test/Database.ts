@@ -61,3 +61,7 @@ export const server = (
   options?: Omit<Embedded.Options, "directory">
 ): Effect.Effect<Embedded.Server, Embedded.EmbeddedError | SqlError, Scope.Scope> =>
   Effect.flatMap(temporaryDirectory, (directory) => Embedded.server({ ...options, directory }))
+
+/** The entries of all runs, each with the transaction (`xmin`) that wrote it: two that share a row share it. */
+export const entriesWithXmin = `(select e.*, j.xmin from makegood.entry e join makegood.journal j using (run_id)
+  where e.seq = j.seq or e.seq = j.seq + 1 and j.next_kind is not null)`

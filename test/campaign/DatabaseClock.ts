@@ -5,6 +5,7 @@
  */
 import { Effect, Semaphore } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import * as Database from "../Database.ts"
 import { patiently } from "./Load.ts"
 import { between, type Chance } from "../simulation/chance.ts"
 
@@ -55,8 +56,7 @@ export class DatabaseClock {
 export const committed = Effect.fnUntraced(function* (sql: SqlClient, runIds: ReadonlyArray<string>) {
   if (runIds.length === 0) return new Map<string, number>()
   const rows = yield* sql<{ id: string; at: number }>`
-    select e.run_id || ':' || e.seq as id, (extract(epoch from pg_xact_commit_timestamp(j.xmin)) * 1000)::float8 as at
-    from makegood.entry e join makegood.journal j using (run_id)
-    where e.run_id::text in ${sql.in(runIds)} and (e.seq = j.seq or e.seq = j.seq + 1 and j.next_kind is not null)`
+    select run_id || ':' || seq as id, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000)::float8 as at
+    from ${sql.literal(Database.entriesWithXmin)} as entry where run_id::text in ${sql.in(runIds)}`
   return new Map(rows.map(({ at, id }) => [id, at]))
 })

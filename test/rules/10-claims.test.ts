@@ -118,8 +118,7 @@ describe("Rule 10: claims", () => {
             Object.entries(operations),
             ([name, operation]) => answerOf(operation).pipe(Effect.map((answer) => [name, answer])),
             { concurrency: "unbounded" }
-          )
-          yield* proxy.cutAll
+          ).pipe(Effect.ensuring(proxy.cutAll))
           assert.deepStrictEqual(
             found,
             Object.keys(operations).map((name) => [name, "Unavailable"])
@@ -152,8 +151,7 @@ describe("Rule 10: claims", () => {
             proxy.onRequest = (text) => (text.includes(statement) ? "hold" : "pass")
             const answer = yield* answerOf(
               transactions.run(Effect.void, () => Effect.succeed(Given.append(runId, worker)))
-            )
-            yield* proxy.cutAll
+            ).pipe(Effect.ensuring(proxy.cutAll))
             assert.notStrictEqual(answer, "waits for ever", statement)
           }).pipe(Effect.provide(layer))
         }

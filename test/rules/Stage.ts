@@ -77,10 +77,8 @@ export const rows = <A extends object>(query: string) =>
 /** The entries of a run: what they tell, and which transaction wrote them. */
 export const written = (runId: string) =>
   rows<{ seq: number; epoch: number; kind: string; path: string | null; tx: string }>(
-    `select e.seq, e.epoch, e.kind, e.path, j.xmin::text as tx
-    from makegood.entry e join makegood.journal j using (run_id)
-    where e.run_id = '${runId}' and (e.seq = j.seq or e.seq = j.seq + 1 and j.next_kind is not null)
-    order by e.seq`
+    `select seq, epoch, kind, path, xmin::text as tx from ${Database.entriesWithXmin} as entry
+    where run_id = '${runId}' order by seq`
   )
 
 /** How many transactions wrote the entries of a run. */

@@ -19,7 +19,7 @@ import { double, integer, text, uuid } from "../internal/parameters.ts"
 import { follows, isHeld, isLive, type Prepared } from "./append-entries.ts"
 import { isJson } from "./lines.ts"
 
-/** One row for each entry that was written: all of them, or none. */
+/** One for each row of the journal that was written: all of them, or none. */
 export interface Written {
   readonly at: number
 }
