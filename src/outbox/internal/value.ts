@@ -9,6 +9,9 @@
  * - what reads back must encode to the same text again, and
  * - where both are plain data, it must equal what was given: no `null` for an `undefined`, no other number or string.
  *
+ * A schema under which value and JSON are the same (texts, finite numbers, structs and lists of such) copies both ways; there
+ * the copy is what would be read back, and is taken for it.
+ *
  * What the schema does not speak of (further properties of an object, a result where there is none) is no part of the
  * value and is left out.
  */
@@ -73,8 +76,6 @@ export class Undecodable extends Schema.TaggedError<Undecodable>()("Undecodable"
 export interface Encoded<out A> {
   /** Canonical JSON; well-formed Unicode without NUL, so that every text type keeps it as it is. */
   readonly text: string
-  /** `text`, parsed. Shared with `value` where the schema passes JSON through: not to be changed. */
-  readonly json: Schema.Json
   /** The value as read back from `text`: the one user code is to see. */
   readonly value: A
 }
@@ -127,7 +128,7 @@ const make = <A>(schema: Plain<A>): Codec<A> => {
       const refuse = (reason: Unencodable["reason"], why: string, cause?: unknown) =>
         Result.fail(new Unencodable({ where, reason, why, ...(cause === undefined ? undefined : { cause }) }))
       try {
-        const { toJson, fromJson } = parsers()
+        const { fromJson, isCopied, toJson } = parsers()
         const encoded = toJson(value)
         if (Result.isFailure(encoded)) return refuse("DoesNotFit", cut(encoded.failure.message))
         const maxBytes = options?.maxBytes ?? defaultMaxBytes
@@ -136,9 +137,9 @@ const make = <A>(schema: Plain<A>): Codec<A> => {
         if (text.length * 3 > maxBytes && Buffer.byteLength(text, "utf8") > maxBytes) {
           return refuse("TooLarge", `it is longer than ${maxBytes} bytes`)
         }
+        if (isCopied) return Result.succeed({ text, value: encoded.success as A })
         step = "schema"
-        const json = JSON.parse(text) as Schema.Json
-        const decoded = fromJson(json)
+        const decoded = fromJson(JSON.parse(text))
         if (Result.isFailure(decoded)) {
           return refuse("NotExact", `it would not be read back: ${cut(decoded.failure.message)}`)
         }
@@ -155,7 +156,7 @@ const make = <A>(schema: Plain<A>): Codec<A> => {
             }
           }
         }
-        return Result.succeed({ text, json, value: decoded.success })
+        return Result.succeed({ text, value: decoded.success })
       } catch (thrown) {
         const error = thrownBy(thrown)
         if (error instanceof NotCanonical) return refuse(error.reason, cut(error.message))
@@ -193,7 +194,7 @@ const derive = <A>(schema: Plain<A>) => {
   const json = Schema.toCodecJson(schema)
   const lenient = Schema.encodeUnknownResult(json)
   const lenientBack = Schema.decodeUnknownResult(json)
-  if (!hasChoice(json.ast)) return { toJson: lenient, fromJson: lenientBack }
+  if (!hasChoice(json.ast)) return { toJson: lenient, fromJson: lenientBack, isCopied: copies(json.ast) }
   const strict = Schema.encodeUnknownResult(json, { onExcessProperty: "error" })
   const strictBack = Schema.decodeUnknownResult(json, { onExcessProperty: "error" })
   // Strictly first, so that of a union the member is taken that speaks of all that is there: with the lenient ones
@@ -207,7 +208,37 @@ const derive = <A>(schema: Plain<A>) => {
     fromJson: (value: unknown) => {
       const decoded = strictBack(value)
       return Result.isSuccess(decoded) ? decoded : lenientBack(value)
-    }
+    },
+    isCopied: false
+  }
+}
+
+/**
+ * Whether a schema without choice makes the same copy of a value on its way to JSON as on its way back, property by
+ * property. Not of a record, whose keys keep the order in which they came; nor under a struct or a tuple that speaks of
+ * nothing, which pass on all that they get.
+ */
+const copies = (ast: SchemaAST.AST): boolean => {
+  if (ast.encoding !== undefined) return false
+  switch (ast._tag) {
+    case "String":
+    case "Number":
+    case "Boolean":
+    case "Literal":
+    case "Null":
+      return true
+    case "Objects":
+      return (
+        ast.propertySignatures.length > 0 &&
+        ast.indexSignatures.length === 0 &&
+        ast.propertySignatures.every(({ type }) => copies(type))
+      )
+    case "Arrays":
+      return ast.elements.length + ast.rest.length > 0 && [...ast.elements, ...ast.rest].every(copies)
+    case "Union":
+      return ast.types.every(copies)
+    default:
+      return false
   }
 }
 

@@ -113,11 +113,12 @@ const changeOf = (
     Result.mapError(({ message }) => message)
   )
   if (Result.isFailure(read)) return Result.fail(read.failure)
-  const [asked, sent] = [fields(parse(intent.value)), fields(read.success.json)]
+  const changed = parse(read.success.text)
+  const [asked, sent] = [fields(parse(intent.value)), fields(changed)]
   const names = new Set([...Object.keys(asked), ...Object.keys(sent)])
   const differing = [...names].filter((name) => text(asked[name]) !== text(sent[name]))
   const refused = mayChange === true ? undefined : differing.find((name) => !mayChange.includes(name))
-  return refused === undefined ? Result.succeed(read.success.json) : Result.fail(`${refused} may not be changed`)
+  return refused === undefined ? Result.succeed(changed) : Result.fail(`${refused} may not be changed`)
 }
 
 const fields = (json: Schema.Json): Readonly<Record<string, Schema.Json>> =>
