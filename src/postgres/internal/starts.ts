@@ -109,7 +109,11 @@ export const make = (
 
 /** Whether Postgres can keep the texts of a run as they are. */
 export const isWritable = ({ attributes, key, payload, payloadDigest, saga }: NewRun): boolean =>
-  [saga, key, payload, payloadDigest, ...Object.entries(attributes).flat()].every(Parameters.isText)
+  Parameters.isText(saga) &&
+  Parameters.isText(key) &&
+  Parameters.isText(payload) &&
+  Parameters.isText(payloadDigest) &&
+  Object.entries(attributes).every((pair) => pair.every(Parameters.isText))
 
 // Retention removed it between the two statements; started again it begins anew.
 const vanished = Failure.unavailable("the run was removed while it was started")
