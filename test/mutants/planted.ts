@@ -60,7 +60,7 @@ export const all: ReadonlyArray<Planted> = [
       changes: [
         {
           under: "worker",
-          from: 'if (appended?._tag === "fenced") return lost("another worker holds the run")',
+          from: 'if (appended?._tag === "fenced") return lost("Another worker holds it.")',
           to: 'if (appended?._tag === "fenced") return callbacks.forEach((committed) => committed(lease.now()))'
         },
         {

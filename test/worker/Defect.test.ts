@@ -2,6 +2,8 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Option, Schema } from "effect"
 import type * as Entry from "../../src/outbox/Entry.ts"
 import { Outbox, Runs, Saga, Tool, Worker } from "../../src/index.ts"
+import { compensationOf } from "../../src/outbox/Path.ts"
+import { OutboxError, Refused as OutboxRefused } from "../../src/outbox/OutboxError.ts"
 import {
   act,
   atRest,
@@ -21,6 +23,50 @@ import { randomUUID } from "node:crypto"
 
 const x = { of: "x" }
 const failing = Effect.fail(new Refused({ as: "permanent", nth: 0 }))
+
+/** The outbox, which refuses for good whatever `isRefused` says. */
+const refusing = (isRefused: (entry: Entry.Entry) => boolean) =>
+  Layer.effect(
+    Outbox.Outbox,
+    Effect.map(Outbox.Outbox, (outbox) =>
+      Outbox.Outbox.of({
+        ...outbox,
+        append: (append) =>
+          append.entries.some(isRefused)
+            ? Effect.fail(new OutboxError({ reason: new OutboxRefused({ cause: new Error("permission denied") }) }))
+            : outbox.append(append)
+      })
+    )
+  )
+
+describe("an outbox that refuses for good what a run is to write", () => {
+  const cases = [
+    { kind: "succeeded", reason: "defect", state: "completed" },
+    { kind: "ended", reason: "in_doubt", state: "completed" },
+    { kind: "rollback_began", reason: "in_doubt", state: "rolled_back" },
+    { kind: "intended", path: compensationOf("A"), reason: "poison", state: "rolled_back" }
+  ] as const
+  for (const one of cases) {
+    const { kind, reason, state } = one
+    claim(`leaves it to a person, and goes on once that is mended: ${kind}`, () => {
+      let isBroken = true
+      const ledger = new World()
+      const A = act(ledger, "A")
+      const B = act(ledger, "B", { script: state === "completed" ? [] : Array.from({ length: 20 }, () => "permanent") })
+      const Trip = saga("Trip", [A, B])
+      const isRefused = (entry: Entry.Entry) =>
+        isBroken && entry._tag === kind && (!("path" in one) || ("path" in entry && entry.path === one.path))
+      return Effect.gen(function* () {
+        const run = yield* play(Trip)
+        assert.deepStrictEqual([run.state, run.stuck?.reason], ["stuck", reason], run.stuck?.why)
+        isBroken = false
+        const after = yield* goOn(run, Runs.resume(run.runId, somebody))
+        assert.strictEqual(after.state, state)
+        assert.strictEqual(ledger.count("A:x!"), state === "completed" ? 0 : 1)
+      }).pipe(withWorker(Trip.toLayer(() => Effect.andThen(A(x), B(x)))), Effect.provide(refusing(isRefused)))
+    })
+  }
+})
 
 describe("a bug", () => {
   const bugs: Record<string, (before: Effect.Effect<unknown, unknown, never>) => Effect.Effect<never, never, never>> = {

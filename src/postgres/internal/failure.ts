@@ -15,9 +15,9 @@ export const codeOf = (error: SqlError): string | undefined => {
 const missing = new Set(["42P01", "42703", "3F000", "42883"])
 
 // Classes of codes (their first two places) where sending again what was sent cannot help. What is not listed, or has
-// no code at all, says nothing about the values sent: connections, shutdowns, full disks, deadlocks, read-only
-// replicas.
-const refusing = new Set(["0A", "21", "22", "23", "28", "2F", "38", "39", "42", "44", "54", "P0"])
+// no code at all, says nothing about the values sent: connections, credentials, shutdowns, full disks, deadlocks,
+// read-only replicas.
+const refusing = new Set(["0A", "21", "22", "23", "2F", "38", "39", "42", "44", "54", "P0"])
 
 /** The outbox's error for one of the database. */
 export const fromSql = (error: SqlError): OutboxError => {

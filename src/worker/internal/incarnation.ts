@@ -119,6 +119,11 @@ export const make = (
     whenDown?.()
   }
 
+  const letGo = (why: string) => {
+    surroundings.fork(Effect.logWarning(`The run ${runId} was put down. ${why} It goes on from its record.`))
+    putDown()
+  }
+
   /** Whether the body has wanted nothing yet. */
   let isFresh = state.steps.size === 0
 
@@ -135,16 +140,13 @@ export const make = (
     runId,
     epoch,
     state,
-    lost: (why) => {
-      surroundings.fork(Effect.logWarning(`The run ${runId} was put down: ${why}. It goes on from its record.`))
-      putDown()
-    },
-    refused: (error) =>
-      stuck({
-        reason: "defect",
-        path: undefined,
-        why: `The outbox refused entries of the run, which were not written: ${error.message}`
-      })
+    lost: letGo,
+    // A last word, or what takes back, is tried anew, until that counts as poison. Else what waits for it is broken off.
+    refused: (why) => {
+      if (isLeaving || home.isUnderWay()) return letGo(why)
+      stuck({ reason: "defect", path: undefined, why })
+      interrupt()
+    }
   })
 
   const desk: Desk = {
@@ -283,8 +285,8 @@ export const make = (
 
   const keepDeadline = () => {
     const until = deadline()
-    if (until === undefined) return
-    Room.at(room, "deadline", until, () => goBack({ _tag: "rollback_began", cause: "deadline" }))
+    if (until !== undefined)
+      Room.at(room, "deadline", until, () => goBack({ _tag: "rollback_began", cause: "deadline" }))
   }
 
   // ---- forward
@@ -448,7 +450,8 @@ export const make = (
   const begin = (messages: ReadonlyArray<Message>) => {
     mark("run.taken")
     if (unreadable !== undefined) return stuck({ reason: "undecodable", path: undefined, why: unreadable })
-    for (const message of messages) heard.add(message.id)
+    const ids = messages.map(({ id }) => id)
+    for (const id of ids) heard.add(id)
     const heeded = Inbox.heed(messages, state, handler.saga.tools, desk.stamp)
     const proceed = () => {
       // What it was told meanwhile may have turned it already.
@@ -466,10 +469,7 @@ export const make = (
       else goForward()
     }
     if (messages.length === 0) return proceed()
-    pen.record(
-      heeded.entries,
-      messages.map((message) => message.id)
-    )
+    pen.record(heeded.entries, ids)
     pen.flush(proceed)
   }
 

@@ -69,7 +69,7 @@ export const make = (options: {
   /** The run is no longer ours to write. */
   readonly lost: (why: string) => void
   /** The outbox refused what was written, for good; all that was to be written with and after it is forgotten. */
-  readonly refused: (error: OutboxError) => void
+  readonly refused: (why: string) => void
 }): Pen => {
   const { epoch, fork, lease, lost, outbox, runId, state } = options
   let entries: Array<Entry> = []
@@ -117,11 +117,11 @@ export const make = (options: {
   const settled = (append: Append, appended: Answer | undefined, callbacks: ReadonlyArray<(at: number) => void>) => {
     inFlight = false
     if (dropped) return
-    if (appended?._tag === "fenced") return lost("another worker holds the run")
+    if (appended?._tag === "fenced") return lost("Another worker holds it.")
     if (appended?._tag === "refused") {
       entries = []
       waiting = []
-      return options.refused(appended.error)
+      return options.refused(`The outbox refused entries of the run, which were not written: ${appended.error.message}`)
     }
     if (appended !== undefined) {
       written(append, appended.at)
@@ -188,7 +188,7 @@ export const make = (options: {
       }),
       Effect.catch((error) => {
         if (!error.reason.retryable) return Effect.succeed<Answer>({ _tag: "refused", error })
-        lost("the lease was over before the outbox answered")
+        lost("The lease was over before the outbox answered.")
         return Effect.never
       })
     )
